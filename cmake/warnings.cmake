@@ -1,0 +1,12 @@
+# Flags for all of our code. -ffp-contract=off: a fused multiply-add is written out or it does not happen, so that
+# every ISA gives the same bits (docs/numerics.md).
+add_library(hadal_flags INTERFACE)
+target_compile_options(hadal_flags INTERFACE
+  -Wall -Wextra -Wshadow -Wconversion -Wno-sign-conversion -ffp-contract=off -fno-math-errno
+  $<$<BOOL:${HADAL_WERROR}>:-Werror>)
+target_include_directories(hadal_flags INTERFACE ${CMAKE_SOURCE_DIR}/src)
+if(HADAL_SANITIZE)
+  target_compile_options(hadal_flags INTERFACE -fsanitize=${HADAL_SANITIZE} -fno-omit-frame-pointer
+    -fno-sanitize-recover=all)
+  target_link_options(hadal_flags INTERFACE -fsanitize=${HADAL_SANITIZE})
+endif()
