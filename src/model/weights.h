@@ -1,0 +1,127 @@
+// The weights of a model by name, as they lie in the mapped checkpoint: views and Weight records, nothing
+// copied. Shapes of spec/model.md sections 2.3 to 2.5; D hidden_size, H heads, dh head_dim, M hc_mult, E
+// experts, K experts a token, I moe_intermediate_size, r ratio of the layer, c = 2 for r = 4 and 1 otherwise.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "checkpoint/checkpoint.h"
+#include "model/config.h"
+#include "tensor/weight.h"
+
+namespace hadal {
+
+// d: head_dim of the main compressor, index_head_dim of the indexer's.
+struct CompressorWeights {
+  View ape;           // F32 [r, c * d]
+  Weight wkv, wgate;  // [c * d, D]
+  View norm;          // [d]
+};
+
+struct IndexerWeights {
+  Weight wq_b;                   // [index_n_heads * index_head_dim, q_lora_rank]
+  Weight weights_proj;           // [index_n_heads, D]
+  CompressorWeights compressor;  // d = index_head_dim
+};
+
+struct AttentionWeights {
+  Weight wq_a;     // [q_lora_rank, D]
+  Weight wq_b;     // [H * dh, q_lora_rank]
+  Weight wkv;      // [dh, D]
+  Weight wo_a;     // [o_groups * o_lora_rank, H * dh / o_groups]
+  Weight wo_b;     // [D, o_groups * o_lora_rank]
+  View q_norm;     // [q_lora_rank]
+  View kv_norm;    // [dh]
+  View attn_sink;  // F32 [H]
+  std::optional<CompressorWeights> compressor;
+  std::optional<IndexerWeights> indexer;
+};
+
+struct HcWeights {
+  View fn;     // F32 [(2 + M) * M, M * D]: rows pre, post, comb
+  View base;   // F32 [(2 + M) * M]
+  View scale;  // F32 [3]
+};
+
+struct ExpertWeights {
+  Weight w1, w3;  // [I, D]: gate and up projection
+  Weight w2;      // [D, I]: down projection
+};
+
+struct MoeWeights {
+  Weight gate;                         // [E, D]
+  View bias;                           // F32 [E]; empty for hash layers
+  View tid2eid;                        // I64 [vocab, K]; empty otherwise
+  std::vector<ExpertWeights> experts;  // E
+  ExpertWeights shared;
+};
+
+struct LayerWeights {
+  View attn_norm, ffn_norm;  // [D]
+  HcWeights hc_attn, hc_ffn;
+  AttentionWeights attn;
+  MoeWeights ffn;
+};
+
+struct HcHeadWeights {
+  View fn;     // F32 [M, M * D]
+  View base;   // F32 [M]
+  View scale;  // F32 [1]
+};
+
+struct MtpWeights {
+  LayerWeights layer;       // ratio 0, score routed
+  Weight e_proj, h_proj;    // [D, D]
+  View enorm, hnorm, norm;  // [D]
+  HcHeadWeights hc_head;
+};
+
+class ExpertValidator;
+
+// Norm gains are BF16 or F32. Any linear is F32, BF16 or FP8; routed experts may be FP4 too. Safe to read
+// from any number of threads. Copies share the checkpoint and the record of what was validated.
+struct Weights {
+  std::shared_ptr<const Checkpoint> source;  // keeps the mappings alive
+  Weight embed, head;                        // BF16 or F32 [vocab, D]
+  View norm;                                 // [D]
+  HcHeadWeights hc_head;
+  std::vector<LayerWeights> layers;
+  std::optional<MtpWeights> mtp;  // none when the checkpoint has no block this program runs
+  std::shared_ptr<ExpertValidator> experts;
+
+  // Finds every tensor the config asks for and checks dtype and shape; then checks the values of the dense
+  // scales and of tid2eid, and those of the expert scales when they are at most kEagerScaleBytes together.
+  // Throws Error(kInvalidFile) naming file and tensor.
+  static Weights load(std::shared_ptr<const Checkpoint> checkpoint, const Config& config);
+
+  // Like load, without reading a single value: only headers are touched (inspect).
+  static Weights bind(std::shared_ptr<const Checkpoint> checkpoint, const Config& config);
+
+  static constexpr int64_t kEagerScaleBytes = int64_t{512} << 20;
+};
+
+// Values of scales and of tid2eid that no kernel could run: NaN (255), scales whose weights would leave the
+// normal bf16 range (FP4: byte in [2, 252], FP8: [10, 246]), expert ids outside [0, E). Throws
+// Error(kInvalidFile) naming file, tensor and position. config is the one the weights were loaded with.
+void validate_dense_values(const Weights& weights, const Config& config);
+// All of it: dense values and every expert's scales, reading them from the file.
+void validate_values(const Weights& weights, const Config& config);
+
+// The scales of routed experts are gigabytes in the large models, so they are checked when an expert is first
+// used. check() is thread-safe and costs one relaxed load after the first call for an expert.
+class ExpertValidator {
+ public:
+  ExpertValidator(const Weights& weights, bool all_checked);
+  ~ExpertValidator();
+  // layer: as in Config::ratio. Throws Error(kInvalidFile) each time for an expert with bad scales.
+  void check(const Weights& weights, int layer, int expert);
+
+ private:
+  struct Flags;
+  std::unique_ptr<Flags> flags_;  // empty when everything was checked at load
+};
+
+}  // namespace hadal
