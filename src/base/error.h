@@ -1,6 +1,6 @@
-// The one exception type of the program, thrown at load and I/O boundaries: a file that is not what it should be, a
-// disk that is full, a device that failed. Bugs of ours are CHECKs (check.h); failures that are ordinary data are
-// Result<T> (result.h).
+// The one exception type of the program, thrown at load and I/O boundaries: a file that is not what it should
+// be, a disk that is full, a device that failed. Bugs of ours are CHECKs (check.h); failures that are
+// ordinary data are Result<T> (result.h).
 #pragma once
 
 #include <fmt/format.h>
@@ -22,7 +22,8 @@ enum class ErrorCode {
   kCancelled,
 };
 
-// what() is a complete sentence for a person: it names the file, tensor, field or line, and says what was expected.
+// what() is a complete sentence for a person: it names the file, tensor, field or line, and says what was
+// expected.
 class Error : public std::runtime_error {
  public:
   Error(ErrorCode code, const std::string& message) : std::runtime_error(message), code_(code) {}

@@ -1,4 +1,5 @@
-// Failure that is data: a bad field in a request, a text that is not a number. Carries a Problem instead of throwing.
+// Failure that is data: a bad field in a request, a text that is not a number. Carries a Problem instead of
+// throwing.
 #pragma once
 
 #include <string>
@@ -6,7 +7,8 @@
 
 namespace hadal {
 
-// where: a path into the input ("messages[2].content", "line 7"); what: a sentence that says what was expected.
+// where: a path into the input ("messages[2].content", "line 7"); what: a sentence that says what was
+// expected.
 struct Problem {
   std::string where;
   std::string what;

@@ -19,13 +19,20 @@ enum class DType : uint8_t {
 
 constexpr int dtype_bytes(DType type) {
   switch (type) {
-    case DType::kF32: return 4;
-    case DType::kBF16: return 2;
-    case DType::kF8E4M3: return 1;
-    case DType::kF8E8M0: return 1;
-    case DType::kI8: return 1;
-    case DType::kI32: return 4;
-    case DType::kI64: return 8;
+    case DType::kF32:
+      return 4;
+    case DType::kBF16:
+      return 2;
+    case DType::kF8E4M3:
+      return 1;
+    case DType::kF8E8M0:
+      return 1;
+    case DType::kI8:
+      return 1;
+    case DType::kI32:
+      return 4;
+    case DType::kI64:
+      return 8;
   }
   return 0;
 }

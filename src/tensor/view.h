@@ -1,4 +1,5 @@
-// A non-owning, trivially copyable window on tensor bytes: what every op takes. Logical dimensions outermost first.
+// A non-owning, trivially copyable window on tensor bytes: what every op takes. Logical dimensions outermost
+// first.
 #pragma once
 
 #include <cstddef>
@@ -23,8 +24,8 @@ struct Shape {
   int64_t elements() const { return dim[0] * dim[1] * dim[2] * dim[3]; }
 };
 
-// stride[] in bytes; the innermost dimension is always dense. Does not own its bytes: whoever made the storage (a mapped
-// checkpoint, an arena, a state) outlives the view.
+// stride[] in bytes; the innermost dimension is always dense. Does not own its bytes: whoever made the
+// storage (a mapped checkpoint, an arena, a state) outlives the view.
 struct View {
   std::byte* data = nullptr;
   DType dtype = DType::kF32;
@@ -33,7 +34,8 @@ struct View {
   int64_t stride[4] = {0, 0, 0, 0};
 
   View() = default;
-  View(void* bytes, DType type, const Shape& shape) : data(static_cast<std::byte*>(bytes)), dtype(type), rank(shape.rank) {
+  View(void* bytes, DType type, const Shape& shape)
+      : data(static_cast<std::byte*>(bytes)), dtype(type), rank(shape.rank) {
     int64_t step = dtype_bytes(type);
     for (int axis = 3; axis >= 0; --axis) {
       dim[axis] = shape.dim[axis];
@@ -57,7 +59,8 @@ struct View {
 
   // Elements [from, from + n) of one axis; shares the bytes.
   View slice(int axis, int64_t from, int64_t n) const {
-    HADAL_CHECK(axis < rank && from >= 0 && n >= 0 && from + n <= dim[axis], "slice {}+{} of {}", from, n, dim[axis]);
+    HADAL_CHECK(axis < rank && from >= 0 && n >= 0 && from + n <= dim[axis], "slice {}+{} of {}", from, n,
+                dim[axis]);
     View out = *this;
     out.data += from * stride[axis];
     out.dim[axis] = n;
@@ -65,7 +68,8 @@ struct View {
   }
   // The same dense bytes under another shape.
   View reshape(const Shape& shape) const {
-    HADAL_CHECK(dense() && shape.elements() == elements(), "reshape of {} elements to {}", elements(), shape.elements());
+    HADAL_CHECK(dense() && shape.elements() == elements(), "reshape of {} elements to {}", elements(),
+                shape.elements());
     return View(data, dtype, shape);
   }
 

@@ -1,5 +1,5 @@
-// A linear weight as it lies in the checkpoint: logical [out, in], row-major, in one of the released encodings
-// (spec/model.md section 2.2). Never repacked, never copied.
+// A linear weight as it lies in the checkpoint: logical [out, in], row-major, in one of the released
+// encodings (spec/model.md section 2.2). Never repacked, never copied.
 #pragma once
 
 #include <cstdint>

@@ -10,9 +10,9 @@ namespace hadal {
 namespace {
 
 TEST(E4m3, ChecksOfTheSpecification) {
-  const std::vector<std::pair<float, int>> cases = {{1.0f, 0x38},   {1.0625f, 0x38}, {1.1875f, 0x3a}, {17.0f, 0x58},
-                                                    {18.0f, 0x59},  {19.0f, 0x5a},   {0.001f, 0x01},  {0x1p-10f, 0x00},
-                                                    {0x3p-10f, 2},  {447.0f, 0x7e},  {-3.3f, 0xc5},   {1e9f, 0x7e}};
+  const std::vector<std::pair<float, int>> cases = {
+      {1.0f, 0x38},   {1.0625f, 0x38},  {1.1875f, 0x3a}, {17.0f, 0x58},  {18.0f, 0x59}, {19.0f, 0x5a},
+      {0.001f, 0x01}, {0x1p-10f, 0x00}, {0x3p-10f, 2},   {447.0f, 0x7e}, {-3.3f, 0xc5}, {1e9f, 0x7e}};
   for (const auto& [value, code] : cases) EXPECT_EQ(encode_e4m3(value), code) << value;
 }
 
@@ -51,19 +51,21 @@ TEST(E8m0, IsAPureExponent) {
 
 TEST(Bf16, RoundsToNearestEvenAndKeepsNan) {
   EXPECT_EQ(to_bf16(1.0f).bits, 0x3f80);
-  EXPECT_EQ(round_bf16(1.00390625f), 1.0f);         // tie to even
-  EXPECT_EQ(round_bf16(1.01171875f), 1.015625f);    // tie to even, upwards
+  EXPECT_EQ(round_bf16(1.00390625f), 1.0f);       // tie to even
+  EXPECT_EQ(round_bf16(1.01171875f), 1.015625f);  // tie to even, upwards
   EXPECT_TRUE(std::isnan(round_bf16(std::bit_cast<float>(0x7f800001u))));
   EXPECT_TRUE(std::isinf(round_bf16(3.4e38f)));
 }
 
 TEST(Pow2Ceil, RoundsUp) {
   const float r448 = 1.0f / 448.0f;
-  const std::vector<std::pair<float, float>> fp8 = {{448, 1},        {449, 2},       {1.0f, 0x1p-8f}, {0.875f, 0x1p-9f},
-                                                    {3.5f, 0x1p-7f}, {7, 0x1p-6f},   {7.01f, 0x1p-5f}, {1e-4f, 0x1p-22f}};
+  const std::vector<std::pair<float, float>> fp8 = {{448, 1},          {449, 2},         {1.0f, 0x1p-8f},
+                                                    {0.875f, 0x1p-9f}, {3.5f, 0x1p-7f},  {7, 0x1p-6f},
+                                                    {7.01f, 0x1p-5f},  {1e-4f, 0x1p-22f}};
   for (const auto& [amax, scale] : fp8) EXPECT_EQ(pow2ceil(amax * r448), scale) << amax;
   const float r6 = 1.0f / 6.0f;
-  const std::vector<std::pair<float, float>> fp4 = {{6, 1}, {6.01f, 2}, {3, 0.5f}, {1, 0.25f}, {0.75f, 0.125f}};
+  const std::vector<std::pair<float, float>> fp4 = {
+      {6, 1}, {6.01f, 2}, {3, 0.5f}, {1, 0.25f}, {0.75f, 0.125f}};
   for (const auto& [amax, scale] : fp4) EXPECT_EQ(pow2ceil(amax * r6), scale) << amax;
 }
 
