@@ -31,34 +31,24 @@ Storage::Storage(int64_t bytes) : bytes_(bytes) {
   data_.reset(block);
 }
 
-struct Arena::Chunk {
-  explicit Chunk(int64_t bytes) : storage(bytes) {}
-  Storage storage;
-};
-
-Arena::~Arena() = default;
-
-std::unique_ptr<Arena::Chunk> Arena::make_chunk(int64_t bytes) {
-  reserved_ += bytes;
-  return std::make_unique<Chunk>(bytes);
-}
-
 View Arena::alloc(const Shape& shape, DType dtype) {
   const int64_t bytes = round_up(std::max<int64_t>(shape.elements() * dtype_bytes(dtype), 1));
   while (true) {
     HADAL_CHECK(mark_.chunk < kMaxChunks, "arena of {} bytes exhausted", reserved_);
-    auto& chunk = chunks_[mark_.chunk];
+    Storage& chunk = chunks_[mark_.chunk];
     // A chunk past the mark holds nothing: too small a one is replaced, each at least twice the one before.
-    if (chunk == nullptr || (mark_.used == 0 && chunk->storage.bytes() < bytes)) {
-      if (chunk != nullptr) reserved_ -= chunk->storage.bytes();
-      const int64_t previous = mark_.chunk == 0 ? 0 : chunks_[mark_.chunk - 1]->storage.bytes();
-      chunk = make_chunk(std::max({bytes, chunk_bytes_, 2 * previous}));
+    if (mark_.used == 0 && chunk.bytes() < bytes) {
+      const int64_t previous = mark_.chunk == 0 ? 0 : chunks_[mark_.chunk - 1].bytes();
+      reserved_ -= chunk.bytes();
+      chunk = Storage();
+      chunk = Storage(std::max({bytes, chunk_bytes_, 2 * previous}));
+      reserved_ += chunk.bytes();
     }
-    if (mark_.used + bytes <= chunk->storage.bytes()) break;
+    if (mark_.used + bytes <= chunk.bytes()) break;
     ++mark_.chunk;
     mark_.used = 0;
   }
-  View out(chunks_[mark_.chunk]->storage.data() + mark_.used, dtype, shape);
+  View out(chunks_[mark_.chunk].data() + mark_.used, dtype, shape);
   mark_.used += bytes;
   return out;
 }

@@ -34,7 +34,6 @@ class Storage {
 class Arena {
  public:
   explicit Arena(int64_t chunk_bytes = int64_t{1} << 20) : chunk_bytes_(chunk_bytes) {}
-  ~Arena();
   Arena(const Arena&) = delete;
   Arena& operator=(const Arena&) = delete;
 
@@ -64,14 +63,11 @@ class Arena {
   };
 
  private:
-  struct Chunk;
-  std::unique_ptr<Chunk> make_chunk(int64_t bytes);
-
   int64_t chunk_bytes_;
   int64_t reserved_ = 0;
   Mark mark_;
   static constexpr int kMaxChunks = 64;
-  std::unique_ptr<Chunk> chunks_[kMaxChunks];
+  Storage chunks_[kMaxChunks];
 };
 
 }  // namespace hadal
