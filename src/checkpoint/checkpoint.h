@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <filesystem>
 #include <map>
 #include <memory>
@@ -19,23 +20,26 @@
 namespace hadal {
 
 class MappedFile;
+struct FusedExperts;
+struct StoredTensor;
 
 // One tensor. When a file stores the routed experts of a layer fused, each expert's matrix is a TensorInfo of
-// its own whose bytes are a slice of the fused tensor; name is then the fused tensor's.
+// its own whose bytes are a slice of the fused tensor; name is then the fused tensor's. Strings and bytes
+// belong to the Checkpoint.
 struct TensorInfo {
-  std::string name;            // as in the file
-  std::string canonical_name;  // the inference name of spec 2.3 to 2.5
-  std::string file;            // file name of the shard, for messages
+  std::string name;                 // as in the file
+  std::string_view canonical_name;  // the inference name of spec 2.3 to 2.5
+  std::string_view file;            // file name of the shard, for messages
   DType dtype = DType::kF32;
   std::vector<int64_t> shape;        // outermost first; empty for a scalar
-  std::span<const std::byte> bytes;  // in the mapping, row-major and dense
+  std::span<const std::byte> bytes;  // in the mapping, row-major and dense; aligned as the file has it
   bool slice = false;                // a part of a fused tensor
 
   int64_t elements() const;
   // Rank at most 4 (larger tensors have no place in this model: CHECK). The bytes are read-only whatever the
   // type says.
   View view() const;
-  // "tensor NAME in FILE", for messages.
+  // Where the bytes are, for messages: "model.safetensors: tensor NAME".
   std::string place() const;
 };
 
@@ -61,8 +65,22 @@ class Checkpoint {
  private:
   Checkpoint() = default;
 
+  struct Shard {
+    std::string name;
+    std::unique_ptr<MappedFile> file;
+  };
+  using WeightMap = std::map<std::string, std::string, std::less<>>;  // tensor name to shard
+  // weight_map: what the index says, of which `expected` are this shard's; null for a single file, whose
+  // tensors all count.
+  void add_shard(const std::filesystem::path& path, const std::string& name, const WeightMap* weight_map,
+                 std::span<const std::string_view> expected);
+  void add(StoredTensor&& stored, const Shard& shard);
+  void add_fused(const StoredTensor& stored, const FusedExperts& fused, const Shard& shard);
+  void insert(std::string&& canonical, TensorInfo&& info);
+  void check_fused_scales() const;
+
   std::filesystem::path path_;
-  std::vector<std::unique_ptr<MappedFile>> files_;
+  std::deque<Shard> files_;
   std::map<std::string, TensorInfo, std::less<>> tensors_;
   size_t stored_tensors_ = 0;
   int64_t stored_bytes_ = 0;
