@@ -10,6 +10,7 @@
 
 #include "checkpoint/checkpoint.h"
 #include "model/config.h"
+#include "ops/args.h"
 #include "tensor/weight.h"
 
 namespace hadal {
@@ -44,11 +45,6 @@ struct HcWeights {
   View fn;     // F32 [(2 + M) * M, M * D]: rows pre, post, comb
   View base;   // F32 [(2 + M) * M]
   View scale;  // F32 [3]
-};
-
-struct ExpertWeights {
-  Weight w1, w3;  // [I, D]: gate and up projection
-  Weight w2;      // [D, I]: down projection
 };
 
 struct MoeWeights {
