@@ -115,7 +115,7 @@ struct Config {
   int64_t q_dim() const { return num_attention_heads * head_dim; }  // H * dh
   int64_t group_dim() const {
     return q_dim() / (o_groups == 0 ? 1 : o_groups);
-  }                                                         // inputs of one group of wo_a
+  }  // inputs of one group of wo_a
   int64_t hc_dim() const { return hc_mult * hidden_size; }  // M * D
   int64_t hc_mix_rows() const {
     return static_cast<int64_t>(hc_mult) * (2 + hc_mult);

@@ -3,14 +3,17 @@
 // experts, K experts a token, I moe_intermediate_size, r ratio of the layer, c = 2 for r = 4 and 1 otherwise.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "checkpoint/checkpoint.h"
 #include "model/config.h"
 #include "ops/args.h"
+#include "tensor/storage.h"
 #include "tensor/weight.h"
 
 namespace hadal {
@@ -77,20 +80,23 @@ struct MtpWeights {
 
 class ExpertValidator;
 
-// Norm gains are BF16 or F32. Any linear is F32, BF16 or FP8; routed experts may be FP4 too. Safe to read
-// from any number of threads. Copies share the checkpoint and the record of what was validated.
+// Norm gains are BF16 or F32. Any linear is F32, BF16 or FP8, routed experts may be FP4 too, embed and head
+// are F32 or BF16. Safe to read from any number of threads. Copies share the checkpoint and the record of
+// what was validated.
 struct Weights {
   std::shared_ptr<const Checkpoint> source;  // keeps the mappings alive
-  Weight embed, head;                        // BF16 or F32 [vocab, D]
+  Weight embed, head;                        // [vocab, D]
   View norm;                                 // [D]
   HcHeadWeights hc_head;
   std::vector<LayerWeights> layers;
   std::optional<MtpWeights> mtp;  // none when the checkpoint has no block this program runs
   std::shared_ptr<ExpertValidator> experts;
+  std::vector<std::shared_ptr<const Storage>> realigned;  // see load()
 
   // Finds every tensor the config asks for and checks dtype and shape; then checks the values of the dense
   // scales and of tid2eid, and those of the expert scales when they are at most kEagerScaleBytes together.
-  // Throws Error(kInvalidFile) naming file and tensor.
+  // Throws Error(kInvalidFile) naming file and tensor, what was found and what is expected. A tensor that its
+  // file puts at an address its type cannot have (published files never do) is copied to memory.
   static Weights load(std::shared_ptr<const Checkpoint> checkpoint, const Config& config);
 
   // Like load, without reading a single value: only headers are touched (inspect).
@@ -99,25 +105,29 @@ struct Weights {
   static constexpr int64_t kEagerScaleBytes = int64_t{512} << 20;
 };
 
-// Values of scales and of tid2eid that no kernel could run: NaN (255), scales whose weights would leave the
-// normal bf16 range (FP4: byte in [2, 252], FP8: [10, 246]), expert ids outside [0, E). Throws
-// Error(kInvalidFile) naming file, tensor and position. config is the one the weights were loaded with.
+// Values that no kernel could run: a scale that is NaN (255) or whose weights would leave the normal bf16
+// range (FP4: bytes 2 to 252 are fine, FP8: 10 to 246), expert ids outside [0, E). Throw Error(kInvalidFile)
+// naming file, tensor and position. config is the one the weights were loaded with. Everything but the scales
+// of routed experts.
 void validate_dense_values(const Weights& weights, const Config& config);
-// All of it: dense values and every expert's scales, reading them from the file.
+// All of it, reading every scale of the file.
 void validate_values(const Weights& weights, const Config& config);
 
-// The scales of routed experts are gigabytes in the large models, so they are checked when an expert is first
-// used. check() is thread-safe and costs one relaxed load after the first call for an expert.
+// The scales of routed experts are gigabytes in the large models, so there they are checked when an expert is
+// first used. check() is thread-safe and costs one load after the first call for an expert.
 class ExpertValidator {
  public:
-  ExpertValidator(const Weights& weights, bool all_checked);
-  ~ExpertValidator();
-  // layer: as in Config::ratio. Throws Error(kInvalidFile) each time for an expert with bad scales.
+  // all_checked: load() has looked at every expert.
+  ExpertValidator(const Config& config, bool all_checked);
+  // layer: as in Config::ratio. weights: those this belongs to. Throws Error(kInvalidFile) for an expert with
+  // bad scales, each time.
   void check(const Weights& weights, int layer, int expert);
 
  private:
-  struct Flags;
-  std::unique_ptr<Flags> flags_;  // empty when everything was checked at load
+  std::vector<std::string> prefixes_;  // of tensor names, by layer
+  int experts_;
+  std::vector<std::atomic<bool>>
+      checked_;  // [layers + 1, experts]; empty when everything was checked at load
 };
 
 }  // namespace hadal
