@@ -1,0 +1,45 @@
+# The front door: everything a person types. The build itself is CMake's (CMakePresets.json).
+#   make run      build, then a conversation with the bundled model (or the answer to what comes on standard input)
+#   make build    build/hadal only
+#   make test     every check; STAGES="release asan" runs some of them (scripts/run_tests.py lists them)
+#   make bench    micro-benchmarks; BENCH=REGEX chooses
+#   make fuzz     the fuzz targets, FUZZ_SECONDS=60 each
+#   make format   clang-format on our files
+#   make clean
+MODEL ?= models/hadal-mini
+STAGES ?=
+BENCH ?= .
+FUZZ_SECONDS ?= 60
+
+.PHONY: run build test bench fuzz format clean
+.DEFAULT_GOAL := build
+
+# Standard output belongs to the program: what building has to say goes to standard error.
+run: build
+	@exec build/hadal chat "$(MODEL)"
+
+build:
+	@scripts/install_packages.sh build </dev/null 1>&2
+	@scripts/configure.sh release build </dev/null 1>&2
+	@ninja -C build $$([ -x build/hadal ] && echo --quiet) hadal </dev/null 1>&2
+
+test:
+	@scripts/install_packages.sh build test </dev/null
+	@python3 scripts/run_tests.py --fuzz-seconds $(FUZZ_SECONDS) $(STAGES) </dev/null
+
+bench:
+	@scripts/install_packages.sh build test </dev/null
+	@scripts/configure.sh release-tests build -DHADAL_TESTS=ON -DHADAL_BENCH=ON
+	@ninja -C build --quiet benchmarks
+	@for binary in build/bench/*_bench; do "$$binary" --benchmark_filter='$(BENCH)' || exit 1; done
+
+fuzz:
+	@scripts/install_packages.sh build test </dev/null
+	@python3 scripts/run_tests.py --fuzz-seconds $(FUZZ_SECONDS) fuzz </dev/null
+
+format:
+	@scripts/install_packages.sh test </dev/null
+	@git ls-files -z --cached --others --exclude-standard -- '*.cc' '*.h' | xargs -0 clang-format-19 -i
+
+clean:
+	rm -rf build build-asan build-dev build-fuzz build-tsan
