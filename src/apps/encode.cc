@@ -57,10 +57,12 @@ void add_encode(CLI::App& app) {
       "default). Prints the prompt with special tokens spelled out. The default form is that of the "
       "published\n"
       "encoder, for comparison; --hosted is the form hadal runs models with. They differ in unusual "
-      "conversations:\n"
-      "tools without a system message, system messages in the middle, two assistant messages in a row, a "
-      "first\n"
-      "message of the assistant, no user message at the end.");
+      "requests:\n"
+      "tools without a system message, tools with other keys than name, description and parameters, calls "
+      "with\n"
+      "empty arguments, system messages in the middle, two assistant messages in a row, a conversation that "
+      "begins\n"
+      "with the assistant or has no user message at its end.");
   command->add_flag("--jsonl", args->jsonl, "one request a line; prints one JSON string a line");
   command->add_option("--generation", args->generation, "prompt generation: v4-preview or v4-official")
       ->capture_default_str()

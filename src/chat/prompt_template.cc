@@ -90,8 +90,7 @@ void PromptTemplate::write_close(std::string_view name, PromptWriter& out) const
 }
 
 void PromptTemplate::write_call(const ToolCall& call, PromptWriter& out) const {
-  const bool none = call.arguments.find_first_not_of(" \t\r\n") == std::string::npos;
-  Result<JsonValue> arguments = parse_json(none ? "{}" : std::string_view(call.arguments));
+  Result<JsonValue> arguments = parse_json(call.arguments);
   if (!arguments || !arguments->is_object()) {
     // The model sees what it once wrote, even if that was no JSON object (A8.2).
     JsonValue raw;

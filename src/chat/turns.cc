@@ -144,19 +144,22 @@ class TurnBuilder {
   Status add_assistant(const Message& message, const std::string& where) {
     close_user_turn();
     calls_before_ = message.tool_calls;
+    if (hosted_)  // a call without arguments; the published encoder shows an empty parameter instead (A8.2)
+      for (ToolCall& call : calls_before_)
+        if (call.arguments.find_first_not_of(" \t\r\n") == std::string::npos) call.arguments = "{}";
     if (hosted_ && turns_.back().kind == TurnKind::kAssistant && turns_.back().task.empty()) {
       Turn& before = turns_.back();
       if (!before.tool_calls.empty())
         return problem(where, "expected the results of the tool calls of the assistant message before it");
       join(before.text, message.content);
       join(before.reasoning, message.reasoning_content);
-      before.tool_calls = message.tool_calls;
+      before.tool_calls = calls_before_;
       before.task = message.task;
       return {};
     }
     Turn turn = make_turn(TurnKind::kAssistant, message.content, message.task);
     turn.reasoning = message.reasoning_content;
-    turn.tool_calls = message.tool_calls;
+    turn.tool_calls = calls_before_;
     turns_.push_back(std::move(turn));
     return {};
   }
