@@ -1,11 +1,47 @@
 #include "checkpoint/header_reader.h"
 
+#include <nlohmann/json.hpp>
+#include <unordered_set>
 #include <utility>
 
 #include "base/error.h"
 #include "checkpoint/safetensors.h"
 
 namespace hadal {
+namespace {
+
+class HeaderReader : public nlohmann::json_sax<nlohmann::json> {
+ public:
+  explicit HeaderReader(std::string_view file) : file_(file) {}
+
+  HeaderText out;
+
+  bool null() override;
+  bool boolean(bool value) override;
+  bool number_integer(number_integer_t value) override;
+  bool number_unsigned(number_unsigned_t value) override;
+  bool number_float(number_float_t value, const string_t& text) override;
+  bool string(string_t& value) override;
+  bool binary(binary_t& value) override;
+  bool start_object(std::size_t elements) override;
+  bool key(string_t& value) override;
+  bool end_object() override;
+  bool start_array(std::size_t elements) override;
+  bool end_array() override;
+  bool parse_error(std::size_t position, const std::string& last_token,
+                   const nlohmann::detail::exception& problem) override;
+
+ private:
+  enum class Place { kOutside, kTop, kTensor, kMetadata, kShape, kOffsets };
+
+  [[noreturn]] void unexpected(std::string_view found) const;
+  std::string where() const;
+
+  std::string_view file_;
+  Place place_ = Place::kOutside;
+  std::string key_;  // the last one seen
+  std::unordered_set<std::string> names_;
+};
 
 std::string HeaderReader::where() const {
   switch (place_) {
@@ -20,7 +56,8 @@ std::string HeaderReader::where() const {
     case Place::kOffsets:
       break;
   }
-  return fmt::format("{}: {} of tensor {}", file_, printable_name(key_), printable_name(entries.back().name));
+  return fmt::format("{}: {} of tensor {}", file_, printable_name(key_),
+                     printable_name(out.entries.back().name));
 }
 
 void HeaderReader::unexpected(std::string_view found) const {
@@ -54,13 +91,13 @@ bool HeaderReader::binary(binary_t&) {
 
 bool HeaderReader::number_unsigned(number_unsigned_t value) {
   if (place_ == Place::kShape) {
-    if (entries.back().shape.size() == kMaxRank)
+    if (out.entries.back().shape.size() == kMaxRank)
       fail(ErrorCode::kInvalidFile, "{}: more than {} dimensions", where(), kMaxRank);
-    entries.back().shape.push_back(value);
+    out.entries.back().shape.push_back(value);
   } else if (place_ == Place::kOffsets) {
-    if (entries.back().offsets.size() == 2)
+    if (out.entries.back().offsets.size() == 2)
       fail(ErrorCode::kInvalidFile, "{}: exactly two numbers expected, found more", where());
-    entries.back().offsets.push_back(value);
+    out.entries.back().offsets.push_back(value);
   } else {
     unexpected(std::to_string(value));
   }
@@ -69,10 +106,10 @@ bool HeaderReader::number_unsigned(number_unsigned_t value) {
 
 bool HeaderReader::string(string_t& value) {
   if (place_ == Place::kMetadata) {
-    metadata[key_] = std::move(value);
+    out.metadata[key_] = std::move(value);
   } else if (place_ == Place::kTensor && key_ == "dtype") {
-    entries.back().dtype = std::move(value);
-    entries.back().has_dtype = true;
+    out.entries.back().dtype = std::move(value);
+    out.entries.back().has_dtype = true;
   } else {
     unexpected(fmt::format("the string \"{}\"", printable_name(value)));
   }
@@ -87,7 +124,7 @@ bool HeaderReader::start_object(std::size_t) {
   } else if (place_ == Place::kTop) {
     HeaderEntry entry;
     entry.name = key_;
-    entries.push_back(std::move(entry));
+    out.entries.push_back(std::move(entry));
     place_ = Place::kTensor;
   } else {
     unexpected("an object");
@@ -100,7 +137,7 @@ bool HeaderReader::key(string_t& value) {
     fail(ErrorCode::kInvalidFile, "{}: tensor {} is listed twice in the header, expected once", file_,
          printable_name(value));
   if (place_ == Place::kTensor) {
-    const HeaderEntry& entry = entries.back();
+    const HeaderEntry& entry = out.entries.back();
     if (value != "dtype" && value != "shape" && value != "data_offsets")
       fail(ErrorCode::kInvalidFile,
            "{}: tensor {}: unknown key \"{}\", expected dtype, shape and data_offsets", file_,
@@ -116,7 +153,7 @@ bool HeaderReader::key(string_t& value) {
 
 bool HeaderReader::end_object() {
   if (place_ == Place::kTensor) {
-    const HeaderEntry& entry = entries.back();
+    const HeaderEntry& entry = out.entries.back();
     const char* missing = !entry.has_dtype     ? "dtype"
                           : !entry.has_shape   ? "shape"
                           : !entry.has_offsets ? "data_offsets"
@@ -131,10 +168,10 @@ bool HeaderReader::end_object() {
 
 bool HeaderReader::start_array(std::size_t) {
   if (place_ == Place::kTensor && key_ == "shape") {
-    entries.back().has_shape = true;
+    out.entries.back().has_shape = true;
     place_ = Place::kShape;
   } else if (place_ == Place::kTensor && key_ == "data_offsets") {
-    entries.back().has_offsets = true;
+    out.entries.back().has_offsets = true;
     place_ = Place::kOffsets;
   } else {
     unexpected("a list");
@@ -143,15 +180,23 @@ bool HeaderReader::start_array(std::size_t) {
 }
 
 bool HeaderReader::end_array() {
-  if (place_ == Place::kOffsets && entries.back().offsets.size() != 2)
+  if (place_ == Place::kOffsets && out.entries.back().offsets.size() != 2)
     fail(ErrorCode::kInvalidFile, "{}: exactly two numbers expected, found {}", where(),
-         entries.back().offsets.size());
+         out.entries.back().offsets.size());
   place_ = Place::kTensor;
   return true;
 }
 
 bool HeaderReader::parse_error(std::size_t position, const std::string&, const nlohmann::detail::exception&) {
   fail(ErrorCode::kInvalidFile, "{}: the header is not JSON (at byte {} of it)", file_, position);
+}
+
+}  // namespace
+
+HeaderText read_header(std::string_view json, std::string_view file) {
+  HeaderReader reader(file);
+  nlohmann::json::sax_parse(json.begin(), json.end(), &reader);
+  return std::move(reader.out);
 }
 
 }  // namespace hadal

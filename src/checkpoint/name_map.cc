@@ -54,9 +54,9 @@ Parts split(std::string_view name) {
 }
 
 std::string join(std::span<const std::string_view> parts) {
-  std::string out;
-  for (const std::string_view part : parts) {
-    if (!out.empty()) out += '.';
+  std::string out(parts.front());
+  for (const std::string_view part : parts.subspan(1)) {
+    out += '.';
     out += part;
   }
   return out;

@@ -117,14 +117,13 @@ SafetensorsHeader parse_safetensors_header(std::span<const std::byte> file, std:
     fail(ErrorCode::kInvalidFile, "{}: the header claims {} bytes, the file has {} (is it truncated?)", name,
          header_bytes, file.size() - 8);
   const auto* text = reinterpret_cast<const char*>(file.data()) + 8;
-  HeaderReader reader(name);
-  nlohmann::json::sax_parse(text, text + header_bytes, &reader);
+  HeaderText read = read_header(std::string_view(text, header_bytes), name);
 
   const auto data_begin = static_cast<int64_t>(8 + header_bytes);
   SafetensorsHeader header;
-  header.metadata = std::move(reader.metadata);
-  header.tensors.reserve(reader.entries.size());
-  for (HeaderEntry& entry : reader.entries)
+  header.metadata = std::move(read.metadata);
+  header.tensors.reserve(read.entries.size());
+  for (HeaderEntry& entry : read.entries)
     header.tensors.push_back(check_entry(entry, data_begin, static_cast<int64_t>(file.size()), name));
   check_overlaps(header.tensors, data_begin, name);
   return header;
