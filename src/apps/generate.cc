@@ -1,0 +1,89 @@
+// hadal generate: one prompt, one answer.
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "apps/answer.h"
+#include "apps/commands.h"
+#include "apps/generation.h"
+#include "apps/terminal.h"
+#include "base/error.h"
+
+namespace hadal::apps {
+namespace {
+
+struct GenerateOptions : ModelOptions {
+  GenerationOptions generation;
+  std::string prompt;
+  std::vector<std::string> stop;
+  bool raw = false, json = false, show_reasoning = false;
+};
+
+void print_json(const Message& message, Finish finish, const GenerationStats& stats, uint64_t seed,
+                bool raw) {
+  nlohmann::ordered_json out;
+  if (raw) {
+    out["text"] = message.content;
+  } else {
+    out["content"] = message.content;
+    if (!message.reasoning_content.empty()) out["reasoning_content"] = message.reasoning_content;
+  }
+  out["finish_reason"] = finish_name(finish);
+  out["seed"] = seed;
+  out["usage"] = {{"prompt_tokens", stats.prompt_tokens}, {"completion_tokens", stats.generated_tokens}};
+  out["seconds"] = {{"prefill", stats.prefill_seconds}, {"decode", stats.decode_seconds}};
+  fmt::print("{}\n", out.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
+}
+
+void run(const GenerateOptions& options) {
+  Generator generator(options, options.generation.prompt_generation);
+  const SamplingParams params = sampling_params(options.generation, generator.defaults());
+  ParserOptions parser;
+  parser.tools = false;
+  parser.stops = options.stop;
+  std::vector<int32_t> prompt;
+  if (options.raw) {
+    // Plain text after BOS, no chat format.
+    parser.start = ParserStart::kContentContinued;
+    prompt = generator.tokenizer().encode(options.prompt);
+    prompt.insert(prompt.begin(), static_cast<int32_t>(generator.model().config().bos_token_id));
+  } else {
+    ChatRequest request;
+    set_thinking(request, options.generation.think);
+    parser.start = request.mode == Mode::kThinking ? ParserStart::kReasoning : ParserStart::kContent;
+    if (!options.generation.system.empty()) request.messages.push_back({"system", options.generation.system});
+    request.messages.push_back({"user", options.prompt});
+    prompt = generator.prompt(request);
+  }
+
+  AnswerPrinter printer({!options.json, !options.json && options.show_reasoning, false});
+  AnswerStream stream(generator.tokenizer(), parser, printer);
+  const InterruptGuard interrupt;
+  GenerationStats stats;
+  Finish finish = generator.generate(
+      prompt, params, options.generation.max_tokens, [&](int32_t id) { stream.push(id); },
+      [&] { return !interrupt.interrupted() && !stream.finished(); }, stats);
+  if (stream.finished()) finish = Finish::kStop;  // a stop string
+  stream.finish(finish);
+  if (options.json)
+    print_json(printer.message(), finish, stats, params.seed, options.raw);
+  else
+    fmt::print("\n");
+}
+
+}  // namespace
+
+void add_generate(CLI::App& app) {
+  auto options = std::make_shared<GenerateOptions>();
+  CLI::App& command = *app.add_subcommand("generate", "one prompt, one answer on standard output");
+  add_model_options(command, *options);
+  add_generation_options(command, options->generation);
+  command.add_option("--prompt", options->prompt, "the user's message, or with --raw the text to continue")
+      ->required();
+  command.add_option("--stop", options->stop, "end the answer before this text; may be given several times");
+  command.add_flag("--raw", options->raw, "no chat format: continue the text after BOS");
+  command.add_flag("--show-reasoning", options->show_reasoning, "print the reasoning before the answer");
+  command.add_flag("--json", options->json, "print one JSON object at the end");
+  command.callback([options] { run(*options); });
+}
+
+}  // namespace hadal::apps

@@ -1,0 +1,150 @@
+#include "apps/generation.h"
+
+#include <algorithm>
+#include <random>
+
+#include "apps/terminal.h"
+#include "base/error.h"
+#include "chat/encode.h"
+#include "chat/special_tokens.h"
+
+namespace hadal::apps {
+
+void add_generation_options(CLI::App& command, GenerationOptions& options) {
+  command
+      .add_option("-n,--max-tokens", options.max_tokens,
+                  "tokens to make at most; 0 takes what the model can hold")
+      ->check(CLI::NonNegativeNumber);
+  command.add_option("--temp,--temperature", options.temperature,
+                     "sampling temperature; 0 takes the likeliest token");
+  command.add_option("--top-p", options.top_p, "nucleus sampling");
+  command.add_option("--top-k", options.top_k, "sample among the k likeliest tokens");
+  command.add_option("--min-p", options.min_p, "drop tokens less than this times as likely as the likeliest");
+  command.add_option("--presence-penalty", options.presence_penalty, "lower every token that occurred");
+  command.add_option("--frequency-penalty", options.frequency_penalty,
+                     "lower tokens by how often they occurred");
+  command.add_option("--repetition-penalty", options.repetition_penalty,
+                     "divide the logits of tokens that occurred");
+  command.add_option("--seed", options.seed, "same seed, same text, whatever the threads (default: random)");
+  command.add_option("--think", options.think, "reasoning before the answer")
+      ->check(CLI::IsMember({"off", "low", "high", "max"}))
+      ->capture_default_str();
+  command.add_option("--system", options.system, "system message");
+  command
+      .add_option("--prompt-generation", options.prompt_generation,
+                  "prompt format of the checkpoint (default: as its folder says)")
+      ->check(CLI::IsMember({"v4-preview", "v4-official"}));
+}
+
+SamplingParams sampling_params(const GenerationOptions& options, const GenerationConfig& defaults) {
+  SamplingParams params;
+  params.temperature =
+      options.temperature.value_or(defaults.do_sample ? static_cast<float>(defaults.temperature) : 0.0f);
+  params.top_p = options.top_p.value_or(static_cast<float>(defaults.top_p));
+  params.top_k = options.top_k.value_or(static_cast<int32_t>(defaults.top_k));
+  params.min_p = options.min_p.value_or(params.min_p);
+  params.presence_penalty = options.presence_penalty.value_or(params.presence_penalty);
+  params.frequency_penalty = options.frequency_penalty.value_or(params.frequency_penalty);
+  params.repetition_penalty = options.repetition_penalty.value_or(params.repetition_penalty);
+  params.seed = options.seed.value_or(std::random_device{}());
+  if (const Result<void> valid = validate(params); !valid)
+    fail(ErrorCode::kInvalidInput, "{}", valid.error().to_string());
+  return params;
+}
+
+bool set_thinking(ChatRequest& request, std::string_view word) {
+  const std::optional<Effort> effort = word == "off" ? Effort::kNone : effort_from_name(word);
+  if (!effort) return false;
+  request.mode = word == "off" ? Mode::kChat : Mode::kThinking;
+  request.effort = *effort;
+  return true;
+}
+
+std::string_view finish_name(Finish finish) {
+  switch (finish) {
+    case Finish::kStop:
+      return "stop";
+    case Finish::kLength:
+      return "length";
+    case Finish::kInterrupted:
+      return "interrupted";
+  }
+  return "";
+}
+
+Generator::Generator(const ModelOptions& options, const std::string& prompt_generation)
+    : open_(open_model(options)),
+      tokenizer_(Tokenizer::load(options.model)),
+      defaults_(GenerationConfig::load(options.model)),
+      ends_(defaults_.eos_token_ids.empty() ? open_.model->config().eos_token_ids : defaults_.eos_token_ids),
+      runner_(*open_.model, *open_.ops) {
+  if (tokenizer_.vocab_size() > model().config().vocab_size)
+    fail(ErrorCode::kInvalidFile, "{}: the tokenizer has {} tokens and the model's vocabulary {}",
+         options.model, tokenizer_.vocab_size(), model().config().vocab_size);
+  std::optional<PromptGeneration> generation = generation_from_name(prompt_generation);
+  if (!generation) generation = generation_from_name(defaults_.prompt_generation);
+  template_ = &prompt_template(generation ? *generation : detect_generation(options.model));
+}
+
+std::vector<int32_t> Generator::prompt(const ChatRequest& request) const {
+  const auto items = encode_chat(request, *template_);
+  if (!items) fail(ErrorCode::kInvalidInput, "{}", items.error().to_string());
+  const auto ids = prompt_ids(*items, tokenizer_);
+  if (!ids) fail(ErrorCode::kInvalidInput, "{}", ids.error().to_string());
+  return *ids;
+}
+
+bool Generator::ends_answer(int32_t id) const {
+  if (std::find(ends_.begin(), ends_.end(), id) != ends_.end()) return true;
+  return id < tokenizer_.vocab_size() && tokenizer_.is_added(id) &&
+         special::ends_turn(tokenizer_.token_bytes(id));
+}
+
+Finish Generator::generate(std::span<const int32_t> prompt, const SamplingParams& params, int64_t max_tokens,
+                           const std::function<void(int32_t id)>& on_token,
+                           const std::function<bool()>& keep_going, GenerationStats& stats) {
+  const Config& config = model().config();
+  const int64_t room = config.max_position_embeddings - static_cast<int64_t>(prompt.size());
+  if (room <= 0)
+    fail(ErrorCode::kInvalidInput, "the prompt has {} tokens and the model holds {}", prompt.size(),
+         config.max_position_embeddings);
+  const int64_t limit = max_tokens == 0 ? room : std::min(room, max_tokens);
+  Sampler sampler(params, static_cast<int32_t>(config.vocab_size));
+  sampler.add_prompt(prompt);
+
+  stats.prompt_tokens = static_cast<int64_t>(prompt.size());
+  const double started = now_seconds();
+  std::span<const float> logits;
+  {
+    ProgressBar progress("reading the prompt", stats.prompt_tokens);
+    logits = runner_.sync(prompt, [&](int64_t done, int64_t) {
+      progress.update(done);
+      return keep_going();
+    });
+  }
+  stats.reused_tokens = runner_.reused();
+  const double read = now_seconds();
+  stats.prefill_seconds = read - started;
+  if (logits.empty()) return Finish::kInterrupted;
+
+  Finish finish = Finish::kLength;
+  while (stats.generated_tokens < limit) {
+    const int32_t id = sampler.sample(logits, static_cast<int64_t>(runner_.tokens().size()));
+    if (ends_answer(id)) {
+      finish = Finish::kStop;
+      break;
+    }
+    ++stats.generated_tokens;
+    sampler.accept(id);
+    on_token(id);
+    if (!keep_going()) {
+      finish = Finish::kInterrupted;
+      break;
+    }
+    if (stats.generated_tokens < limit) logits = runner_.append(id);
+  }
+  stats.decode_seconds = now_seconds() - read;
+  return finish;
+}
+
+}  // namespace hadal::apps

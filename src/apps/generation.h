@@ -1,0 +1,76 @@
+// Generating tokens with one model: options, the loop, and what it cost.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "apps/model_options.h"
+#include "apps/runner.h"
+#include "chat/message.h"
+#include "chat/prompt_template.h"
+#include "model/config.h"
+#include "sample/sampler.h"
+#include "text/tokenizer.h"
+
+namespace hadal::apps {
+
+// What the command line says; what it does not say comes from generation_config.json.
+struct GenerationOptions {
+  int64_t max_tokens = 0;  // 0: no limit but the model's positions
+  std::optional<float> temperature, top_p, min_p, presence_penalty, frequency_penalty, repetition_penalty;
+  std::optional<int32_t> top_k;
+  std::optional<uint64_t> seed;  // none: a random one
+  std::string think = "off";     // off, low, high, max
+  std::string system;
+  std::string prompt_generation;
+};
+void add_generation_options(CLI::App& command, GenerationOptions& options);
+
+// Throws Error{kInvalidInput} naming the option that is out of range.
+SamplingParams sampling_params(const GenerationOptions& options, const GenerationConfig& defaults);
+// Sets mode and effort of a request; false for a word that is none of off, low, high, max.
+bool set_thinking(ChatRequest& request, std::string_view word);
+
+enum class Finish { kStop, kLength, kInterrupted };
+std::string_view finish_name(Finish finish);
+
+struct GenerationStats {
+  int64_t prompt_tokens = 0, reused_tokens = 0, generated_tokens = 0;
+  double prefill_seconds = 0, decode_seconds = 0;
+};
+
+// A model with its tokenizer and defaults, ready to answer.
+class Generator {
+ public:
+  Generator(const ModelOptions& options, const std::string& prompt_generation);
+
+  const Model& model() const { return *open_.model; }
+  const Tokenizer& tokenizer() const { return tokenizer_; }
+  const GenerationConfig& defaults() const { return defaults_; }
+  Runner& runner() { return runner_; }
+
+  // The prompt of a conversation. Throws Error{kInvalidInput} for one that cannot be rendered.
+  std::vector<int32_t> prompt(const ChatRequest& request) const;
+  // Whether a sampled token ends the answer: EOS by config, or a token that only a prompt may contain.
+  bool ends_answer(int32_t id) const;
+
+  // Continues `prompt` until the answer ends, max_tokens tokens were made (0: no limit), or on_token or
+  // keep_going says false. on_token sees every token but the one that ended the answer.
+  Finish generate(std::span<const int32_t> prompt, const SamplingParams& params, int64_t max_tokens,
+                  const std::function<void(int32_t id)>& on_token, const std::function<bool()>& keep_going,
+                  GenerationStats& stats);
+
+ private:
+  OpenModel open_;
+  Tokenizer tokenizer_;
+  GenerationConfig defaults_;
+  std::vector<int64_t> ends_;
+  const PromptTemplate* template_;
+  Runner runner_;
+};
+
+}  // namespace hadal::apps

@@ -1,0 +1,158 @@
+// hadal perplexity: the loss of a model on texts, and its bits per byte.
+#include <cmath>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "apps/commands.h"
+#include "apps/ids_file.h"
+#include "apps/model_options.h"
+#include "apps/runner.h"
+#include "apps/terminal.h"
+#include "base/error.h"
+#include "text/tokenizer.h"
+
+namespace hadal::apps {
+namespace {
+
+struct PerplexityOptions : ModelOptions {
+  std::string file;
+  bool json = false, per_document = false;
+};
+
+struct Document {
+  std::vector<int32_t> ids;
+  int64_t bytes = 0;
+};
+
+// One line of a .jsonl: `text`, or `ids` taken as they are with `text` only counting bytes.
+Document read_line(const std::string& line, const std::string& where, const Tokenizer& tokenizer,
+                   const Config& config) {
+  const nlohmann::json json = nlohmann::json::parse(line, nullptr, false);
+  if (!json.is_object() || !json.contains("text") || !json["text"].is_string())
+    fail(ErrorCode::kInvalidFile, "{}: expected an object with a string `text`", where);
+  Document document;
+  const std::string text = json["text"].get<std::string>();
+  document.bytes = static_cast<int64_t>(text.size());
+  if (!json.contains("ids")) {
+    document.ids = tokenizer.encode(text);
+    document.ids.insert(document.ids.begin(), static_cast<int32_t>(config.bos_token_id));
+    return document;
+  }
+  if (!json["ids"].is_array())
+    fail(ErrorCode::kInvalidFile, "{}: `ids` must be an array of token ids", where);
+  for (const nlohmann::json& id : json["ids"]) {
+    if (!id.is_number_integer() || id.get<int64_t>() < 0 || id.get<int64_t>() >= config.vocab_size)
+      fail(ErrorCode::kInvalidFile, "{}: ids[{}] is {}; expected a token id from 0 to {}", where,
+           document.ids.size(), id.dump(), config.vocab_size - 1);
+    document.ids.push_back(id.get<int32_t>());
+  }
+  return document;
+}
+
+std::vector<Document> read_documents(const std::string& path, const Tokenizer& tokenizer,
+                                     const Config& config) {
+  const std::string text = read_file(path);
+  std::vector<Document> documents;
+  if (path.ends_with(".jsonl")) {
+    int64_t number = 0;
+    for (size_t at = 0; at < text.size();) {
+      const size_t end = std::min(text.find('\n', at), text.size());
+      const std::string line = text.substr(at, end - at);
+      at = end + 1;
+      ++number;
+      if (line.find_first_not_of(" \t\r") == std::string::npos) continue;
+      documents.push_back(read_line(line, fmt::format("{}: line {}", path, number), tokenizer, config));
+    }
+  } else {
+    Document document;
+    document.bytes = static_cast<int64_t>(text.size());
+    document.ids = tokenizer.encode(text);
+    document.ids.insert(document.ids.begin(), static_cast<int32_t>(config.bos_token_id));
+    documents.push_back(std::move(document));
+  }
+  if (documents.empty()) fail(ErrorCode::kInvalidFile, "{}: holds no document", path);
+  for (const Document& d : documents)
+    for (const int32_t id : d.ids)
+      if (id >= config.vocab_size)
+        fail(ErrorCode::kInvalidFile, "{}: the tokenizer gives id {}, and the model's vocabulary ends at {}",
+             path, id, config.vocab_size - 1);
+  return documents;
+}
+
+// -log softmax(logits)[id].
+double loss(std::span<const float> logits, int32_t id) {
+  double top = -INFINITY, sum = 0;
+  for (const float z : logits) top = std::max(top, static_cast<double>(z));
+  for (const float z : logits) sum += std::exp(z - top);
+  return std::log(sum) + top - logits[static_cast<size_t>(id)];
+}
+
+void run(const PerplexityOptions& options) {
+  const OpenModel open = open_model(options);
+  const Model& model = *open.model;
+  const Tokenizer tokenizer = Tokenizer::load(options.model);
+  const std::vector<Document> documents = read_documents(options.file, tokenizer, model.config());
+  int64_t total_tokens = 0, done = 0, tokens = 0, bytes = 0;
+  for (const Document& d : documents) total_tokens += static_cast<int64_t>(d.ids.size());
+
+  double nats = 0;
+  std::vector<double> per_document;
+  Runner runner(model, *open.ops);
+  {
+    ProgressBar progress("perplexity", total_tokens);
+    for (const Document& document : documents) {
+      double of_document = 0;
+      runner.score(document.ids, [&](int64_t first, View logits) {
+        for (int64_t i = 0; i < logits.dim[0]; ++i)
+          if (const size_t next = static_cast<size_t>(first + i + 1); next < document.ids.size())
+            of_document +=
+                loss({logits.row<const float>(i), static_cast<size_t>(logits.dim[1])}, document.ids[next]);
+        progress.update(done += logits.dim[0]);
+      });
+      const int64_t scored = static_cast<int64_t>(document.ids.size()) - 1;
+      nats += of_document;
+      tokens += std::max<int64_t>(scored, 0);
+      bytes += document.bytes;
+      per_document.push_back(scored > 0 ? of_document / static_cast<double>(scored) : 0.0);
+    }
+  }
+  if (tokens == 0)
+    fail(ErrorCode::kInvalidFile, "{}: no token to score; every document has one token", options.file);
+  const double per_token = nats / static_cast<double>(tokens);
+  const double per_byte = bytes > 0 ? nats / std::log(2.0) / static_cast<double>(bytes) : 0.0;
+  if (options.json) {
+    nlohmann::ordered_json out = {{"nats_per_token", per_token},
+                                  {"bits_per_byte", per_byte},
+                                  {"tokens", tokens},
+                                  {"bytes", bytes},
+                                  {"documents", documents.size()}};
+    if (options.per_document) out["per_document"] = per_document;
+    fmt::print("{}\n", out.dump());
+    return;
+  }
+  if (options.per_document)
+    for (size_t i = 0; i < per_document.size(); ++i)
+      fmt::print("document {}: {:.6f} nats/token\n", i, per_document[i]);
+  fmt::print(
+      "nats_per_token {:.6f}  perplexity {:.4f}  bits_per_byte {:.6f}  tokens {}  bytes {}  documents {}\n",
+      per_token, std::exp(per_token), per_byte, tokens, bytes, documents.size());
+}
+
+}  // namespace
+
+void add_perplexity(CLI::App& app) {
+  auto options = std::make_shared<PerplexityOptions>();
+  CLI::App& command =
+      *app.add_subcommand("perplexity", "loss on a text file or on the documents of a .jsonl");
+  add_model_options(command, *options);
+  command
+      .add_option(
+          "FILE", options->file,
+          ".txt: one document; .jsonl: one a line with `text` (BOS is put first), or `ids` taken as they are")
+      ->required();
+  command.add_flag("--json", options->json, "print one JSON object");
+  command.add_flag("--per-document", options->per_document, "also the loss of every document");
+  command.callback([options] { run(*options); });
+}
+
+}  // namespace hadal::apps
