@@ -14,14 +14,22 @@ FUZZ_SECONDS ?= 60
 .PHONY: run build test bench fuzz format clean
 .DEFAULT_GOAL := build
 
-# Standard output belongs to the program: what building has to say goes to standard error.
-run: build
+define prepare
+	@scripts/install_packages.sh build </dev/null 1>&2
+	@scripts/configure.sh release build </dev/null 1>&2
+endef
+
+# Standard output belongs to the program: what building has to say goes to standard error, and only the first build, the
+# long one, shows its progress.
+run:
+	$(prepare)
+	@if [ -x build/hadal ]; then said=$$(ninja -C build --quiet hadal 2>&1) || { echo "$$said" >&2; exit 1; }; \
+	  else ninja -C build hadal 1>&2; fi </dev/null
 	@exec build/hadal chat "$(MODEL)"
 
 build:
-	@scripts/install_packages.sh build </dev/null 1>&2
-	@scripts/configure.sh release build </dev/null 1>&2
-	@ninja -C build $$([ -x build/hadal ] && echo --quiet) hadal </dev/null 1>&2
+	$(prepare)
+	@ninja -C build hadal </dev/null 1>&2
 
 test:
 	@scripts/install_packages.sh build test </dev/null
