@@ -18,6 +18,7 @@ class LiteralMatcher {
     int32_t id = 0;
   };
   struct Match {
+    bool operator==(const Match&) const = default;
     size_t begin = 0, end = 0;
     int32_t id = 0;
   };

@@ -3,8 +3,12 @@
 #include "text/tokenizer_json.h"
 
 #include <array>
+#include <bit>
+#include <functional>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "base/error.h"
 #include "text/added_tokens.h"
@@ -17,13 +21,52 @@ namespace {
 
 using Json = nlohmann::json;
 
-// Token ids by spelling, as in the file. The views belong to the RawTokenizer.
-using Spellings = std::unordered_map<std::string_view, int32_t>;
+// Token ids by spelling, as in the file. The merges of a large file ask half a million times, so this is a
+// flat table (open addressing, at most half full) with part of the hash beside the entry. Spellings are
+// borrowed.
+class SpellingIndex {
+ public:
+  explicit SpellingIndex(size_t size) : slots_(std::bit_ceil(size * 2 + 16)) {}
+
+  // False when the spelling is there already.
+  bool add(std::string_view spelling, int32_t id) {
+    const size_t hash = std::hash<std::string_view>()(spelling);
+    const size_t at = find_slot(spelling, hash);
+    if (slots_[at].entry != 0) return false;
+    entries_.push_back({spelling, id});
+    slots_[at] = {static_cast<uint32_t>(hash >> 32), static_cast<uint32_t>(entries_.size())};
+    return true;
+  }
+  std::optional<int32_t> find(std::string_view spelling) const {
+    const uint32_t entry = slots_[find_slot(spelling, std::hash<std::string_view>()(spelling))].entry;
+    if (entry == 0) return std::nullopt;
+    return entries_[entry - 1].id;
+  }
+
+ private:
+  struct Slot {
+    uint32_t hash = 0, entry = 0;  // entry: place in entries_, plus 1; 0: free
+  };
+  struct Entry {
+    std::string_view spelling;
+    int32_t id;
+  };
+  size_t find_slot(std::string_view spelling, size_t hash) const {
+    size_t at = hash & (slots_.size() - 1);
+    while (slots_[at].entry != 0 && (slots_[at].hash != static_cast<uint32_t>(hash >> 32) ||
+                                     entries_[slots_[at].entry - 1].spelling != spelling)) {
+      at = (at + 1) & (slots_.size() - 1);
+    }
+    return at;
+  }
+  std::vector<Slot> slots_;
+  std::vector<Entry> entries_;
+};
 
 class Checker {
  public:
   Checker(std::string name, RawTokenizer raw, Json rest)
-      : name_(std::move(name)), raw_(std::move(raw)), rest_(std::move(rest)) {}
+      : name_(std::move(name)), raw_(std::move(raw)), rest_(std::move(rest)), spellings_(raw_.vocab.size()) {}
 
   TokenizerFile run() {
     if (!rest_.is_object()) invalid("the file", "an object");
@@ -145,30 +188,27 @@ class Checker {
   }
 
   void read_vocab() {
-    std::unordered_map<int32_t, std::string_view> by_id;
-    by_id.reserve(raw_.vocab.size());
-    spellings_.reserve(raw_.vocab.size());
     for (const auto& [token, id] : raw_.vocab) {
       if (token.empty())
         fail(ErrorCode::kInvalidFile, "{}: model.vocab has an empty token (id {})", name_, id);
-      if (!spellings_.emplace(token, id).second) {
+      if (!spellings_.add(token, id)) {
         fail(ErrorCode::kInvalidFile, "{}: model.vocab lists {} twice", name_, quote(token));
       }
-      const auto [other, fresh] = by_id.emplace(id, token);
-      if (!fresh) {
-        fail(ErrorCode::kInvalidFile, "{}: model.vocab gives id {} to {} and to {}", name_, id,
-             quote(other->second), quote(token));
+      std::string_view& owner = owner_of(id);
+      if (!owner.empty()) {
+        fail(ErrorCode::kInvalidFile, "{}: model.vocab gives id {} to {} and to {}", name_, id, quote(owner),
+             quote(token));
       }
+      owner = token;
     }
-    by_id_ = std::move(by_id);
     for (int byte = 0; byte < 256; ++byte) {
       const std::string symbol = byte_level_symbol(static_cast<uint8_t>(byte));
-      const auto it = spellings_.find(symbol);
-      if (it == spellings_.end()) {
+      const auto id = spellings_.find(symbol);
+      if (!id) {
         fail(ErrorCode::kInvalidFile, "{}: model.vocab has no token {} for byte 0x{:02X}", name_,
              quote(symbol), byte);
       }
-      byte_ids_[static_cast<size_t>(byte)] = it->second;
+      byte_ids_[static_cast<size_t>(byte)] = *id;
     }
   }
 
@@ -206,16 +246,22 @@ class Checker {
   // An added token may repeat an entry of the vocabulary; then both must agree.
   void tie_to_vocab(int32_t id, std::string_view content, const std::string& field) {
     const auto spelled = spellings_.find(content);
-    if (spelled != spellings_.end() && spelled->second != id) {
+    if (spelled && *spelled != id) {
       fail(ErrorCode::kInvalidFile, "{}: {} gives {} the id {}; model.vocab gives it {}", name_, field,
-           quote(content), id, spelled->second);
+           quote(content), id, *spelled);
     }
-    const auto [other, fresh] = by_id_.emplace(id, content);
-    if (!fresh && other->second != content) {
+    std::string_view& owner = owner_of(id);
+    if (!owner.empty() && owner != content) {
       fail(ErrorCode::kInvalidFile, "{}: {} gives the id {} to {}; it belongs to {}", name_, field, id,
-           quote(content), quote(other->second));
+           quote(content), quote(owner));
     }
-    added_ids_.emplace(id, true);
+    owner = content;
+    added_ids_.insert(id);
+  }
+  // The spelling that has the id so far; empty when none has.
+  std::string_view& owner_of(int32_t id) {
+    if (static_cast<size_t>(id) >= owners_.size()) owners_.resize(static_cast<size_t>(id) + 1);
+    return owners_[static_cast<size_t>(id)];
   }
 
   void list_vocab() {
@@ -238,13 +284,13 @@ class Checker {
       const auto& [left, right] = raw_.merges[i];
       joined.assign(left).append(right);
       const auto id = [&](std::string_view token) {
-        const auto it = spellings_.find(token);
-        if (it == spellings_.end()) {
+        const auto found = spellings_.find(token);
+        if (!found) {
           fail(ErrorCode::kInvalidFile,
                "{}: model.merges[{}] needs the token {}, which is not in model.vocab", name_, i,
                quote(token));
         }
-        return it->second;
+        return *found;
       };
       merges.push_back({id(left), id(right), id(joined)});
     }
@@ -260,9 +306,9 @@ class Checker {
   std::string name_;
   RawTokenizer raw_;
   Json rest_;
-  Spellings spellings_;
-  std::unordered_map<int32_t, std::string_view> by_id_;
-  std::unordered_map<int32_t, bool> added_ids_;
+  SpellingIndex spellings_;
+  std::vector<std::string_view> owners_;  // by id
+  std::unordered_set<int32_t> added_ids_;
   std::array<int32_t, 256> byte_ids_{};
   TokenizerFile out_;
 };
