@@ -97,9 +97,9 @@ void ChatParser::push_special(std::string_view literal, ParserSink& sink) {
 void ChatParser::finish(FinishCause cause, ParserSink& sink) {
   if (finished_) return;
   if (!std::exchange(utf8_held_, {}).empty()) push_units("\xEF\xBF\xBD");
+  turn_ends_ = cause == FinishCause::kEos && options_.lenient;
   drain(true, sink);
   if (finished_) return;
-  sink_ = &sink;
   if (state_ == State::kReasoning || state_ == State::kContent) {
     release_newlines(0);
     if (finished_) return;
@@ -107,7 +107,7 @@ void ChatParser::finish(FinishCause cause, ParserSink& sink) {
   std::string last;
   stops_.flush(last);
   emit(Channel::kContent, last);
-  if (cause == FinishCause::kEos && options_.lenient)
+  if (turn_ends_)
     close_everything();
   else
     show_unfinished_value();

@@ -145,17 +145,17 @@ class ChatParser {
   std::string name_;
   std::string kind_;
   std::string lead_;
-  std::string value_;  // of a raw value, when whole values are wanted
+  std::string value_;  // of a raw value, as far as it came
   std::string tag_;
   State tag_from_ = State::kCalls;
   bool string_value_ = true;
-  bool raw_started_ = false;
   std::vector<bool> members_;  // for every open JSON object: whether it has a member; [0] is the arguments
   size_t discarded_ = 0;
   // output
   ParserSink* sink_ = nullptr;  // during a call
   Channel channel_ = Channel::kNone;
   std::string delta_;
+  bool turn_ends_ = false;  // the model ended its turn, and malformed markup is to be repaired
   bool finished_ = false;
 };
 

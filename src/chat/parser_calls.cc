@@ -33,6 +33,27 @@ std::string repaired(const std::string& value) {
   return python_json_string(word);
 }
 
+// What a JSON text that breaks off lacks: the end of a string, brackets.
+std::string missing_end(std::string_view json) {
+  std::string closers;
+  bool string = false, escaped = false;
+  for (const char c : json) {
+    if (string) {
+      string = escaped || c != '"';
+      escaped = !escaped && c == '\\';
+    } else if (c == '"') {
+      string = true;
+    } else if (c == '[' || c == '{') {
+      closers.push_back(c == '[' ? ']' : '}');
+    } else if ((c == ']' || c == '}') && !closers.empty()) {
+      closers.pop_back();
+    }
+  }
+  std::string end = string ? (escaped ? "\\\"" : "\"") : "";
+  end.append(closers.rbegin(), closers.rend());
+  return end;
+}
+
 }  // namespace
 
 bool ChatParser::calls_step(bool at_end) {
@@ -156,7 +177,6 @@ void ChatParser::decide_kind() {
   string_value_ = kind_.find("false") == std::string::npos;
   lead_.clear();
   value_.clear();
-  raw_started_ = false;
   if (options_.lenient)
     state_ = State::kValueLead;
   else
@@ -198,11 +218,8 @@ void ChatParser::value_text(std::string_view bytes) {
     arguments(escaped);
     return;
   }
-  raw_started_ = raw_started_ || !trimmed(bytes).empty();
-  if (options_.whole_values)
-    value_.append(bytes);
-  else
-    arguments(bytes);
+  value_.append(bytes);
+  if (!options_.whole_values) arguments(bytes);
 }
 
 void ChatParser::end_value() {
@@ -222,6 +239,14 @@ bool ChatParser::value_step(bool at_end) {
       tag_.clear();
       tag_from_ = State::kString;
       state_ = State::kCloseTag;
+      return true;
+    }
+    // The beginning of an end tag is all that the end of the turn has left of it; in JSON it cannot be
+    // anything else.
+    const bool broken_tag =
+        close.fit == Fit::kPartial && turn_ends_ && !string_value_ && missing_end(value_).empty();
+    if (broken_tag) {
+      consume(rest().size());
       return true;
     }
   }
@@ -277,8 +302,12 @@ void ChatParser::close_everything() {
   if (state_ == State::kKind) arguments("\"\"");
   if (state_ == State::kValueLead) begin_value();
   if (state_ == State::kString || state_ == State::kRaw) {
+    if (!string_value_) {
+      std::string end = missing_end(value_);
+      if (trimmed(value_).empty()) end = "null";
+      value_text(end);
+    }
     end_value();
-    if (!string_value_ && !raw_started_) arguments("null");
   }
   // A closing tag that names no parameter would have closed the invocation anyway.
   while (!members_.empty()) close_object();
