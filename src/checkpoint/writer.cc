@@ -30,8 +30,9 @@ SafetensorsWriter::SafetensorsWriter(const std::filesystem::path& path, std::vec
     : tensors_(std::move(tensors)), ranges_(tensors_.size()), file_(path) {
   std::vector<size_t> order(tensors_.size());
   std::iota(order.begin(), order.end(), size_t{0});
-  std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) {
-    return dtype_bytes(tensors_[a].dtype) > dtype_bytes(tensors_[b].dtype);
+  std::sort(order.begin(), order.end(), [&](size_t a, size_t b) {
+    const int a_size = dtype_bytes(tensors_[a].dtype), b_size = dtype_bytes(tensors_[b].dtype);
+    return a_size != b_size ? a_size > b_size : a < b;
   });
 
   // Written by hand: an ordered document looks for equal keys one by one, too slow for a hundred thousand
