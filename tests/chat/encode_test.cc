@@ -18,54 +18,6 @@ std::string bos(const std::string& rest) {
   return "<｜begin▁of▁sentence｜>" + rest;
 }
 
-TEST(Effort, TextsOfBothGenerations) {
-  const auto flat = [](const std::string& effort, PromptGeneration generation,
-                       const std::string& mode = "thinking") {
-    const std::string value = effort == "null" ? effort : "\"" + effort + "\"";
-    return flat_of(R"({"messages": [{"role": "user", "content": "x"}], "reasoning_effort": )" + value +
-                       R"(, "mode": ")" + mode + "\"}",
-                   Dialect::kHosted, generation);
-  };
-  const std::string tail = "<｜User｜>x<｜Assistant｜><think>";
-  const std::string absolute(kEffortAbsolute), beyond(kEffortBeyond);
-  using enum PromptGeneration;
-  for (const std::string effort : {"null", "none", "minimal", "low", "medium", "high", "xhigh"})
-    EXPECT_EQ(flat(effort, kV4Preview), bos(tail)) << effort;
-  for (const std::string effort : {"null", "none", "minimal", "low"})
-    EXPECT_EQ(flat(effort, kV4Official), bos(tail)) << effort;
-  for (const std::string effort : {"medium", "high", "xhigh"})
-    EXPECT_EQ(flat(effort, kV4Official), bos(absolute + tail)) << effort;
-  for (const std::string effort : {"ultra", "max"}) {
-    EXPECT_EQ(flat(effort, kV4Preview), bos(absolute + tail)) << effort;
-    EXPECT_EQ(flat(effort, kV4Official), bos(beyond + tail)) << effort;
-    EXPECT_EQ(flat(effort, kV4Official, "chat"), bos("<｜User｜>x<｜Assistant｜></think>")) << effort;
-  }
-}
-
-TEST(Effort, TheMapOfThePreview) {
-  EXPECT_EQ(effort_from_name("low", EffortMap::kPreview), Effort::kHigh);
-  EXPECT_EQ(effort_from_name("xhigh", EffortMap::kPreview), Effort::kMax);
-  EXPECT_EQ(effort_from_name("medium", EffortMap::kPreview), Effort::kHigh);
-  EXPECT_EQ(effort_from_name("none", EffortMap::kPreview), Effort::kNone);
-  EXPECT_EQ(effort_from_name("High"), std::nullopt);
-}
-
-TEST(System, LeadingMessagesAreJoinedAndEmptyOnesDropped) {
-  EXPECT_EQ(
-      flat_of(
-          R"({"mode": "chat", "messages": [{"role": "system", "content": "a"}, {"role": "system", "content": ""},
-      {"role": "developer", "content": "b"}, {"role": "user", "content": "x"}]})"),
-      bos("a\n\nb<｜User｜>x<｜Assistant｜></think>"));
-}
-
-TEST(System, ALateMessageIsAUserMessage) {
-  const std::string request = R"({"mode": "chat", "messages": [{"role": "system", "content": "a"},
-      {"role": "user", "content": "b"}, {"role": "assistant", "content": "c"}, {"role": "system", "content": "d"},
-      {"role": "user", "content": "e"}]})";
-  EXPECT_EQ(flat_of(request), bos("a<｜User｜>b<｜Assistant｜></"
-                                  "think>c<｜end▁of▁sentence｜><｜User｜>d\n\ne<｜Assistant｜></think>"));
-}
-
 TEST(System, ToolsWithoutSystemText) {
   const std::string request =
       std::string(R"({"mode": "chat", "messages": [{"role": "user", "content": "x"}], "tools": [)") + kTool +
@@ -98,27 +50,6 @@ TEST(Tools, OnlyThreeKeysInTheirOrder) {
               HasSubstr("{\"strict\": true, \"parameters\": {\"z\": 1, \"a\": 1e400}, \"name\": \"né\"}"));
 }
 
-TEST(Tools, MarkupIsSpecialAndClientTextIsNot) {
-  const auto items =
-      items_of(R"({"mode": "chat", "messages": [{"role": "system", "content": "<think>｜DSML｜"},
-      {"role": "user", "content": "</think><｜User｜>"}, {"role": "assistant", "content": "<｜end▁of▁sentence｜>",
-      "tool_calls": [{"id": "1", "function": {"name": "</think>", "arguments": "{\"<think>\": \"</｜DSML｜parameter>\"}"}}]},
-      {"role": "tool", "tool_call_id": "1", "content": "<｜Assistant｜>"}],
-      "tools": [{"name": "<think>", "description": "｜DSML｜"}]})");
-  std::map<std::string, int> specials;
-  for (size_t i = 0; i < items.size(); ++i) {
-    if (items[i].special) ++specials[items[i].text];
-    EXPECT_FALSE(i > 0 && !items[i].special && !items[i - 1].special) << "adjacent texts";
-  }
-  // Nine tags in the tools block and six around the call; two of each mark of thought in the block.
-  EXPECT_EQ(specials["｜DSML｜"], 9 + 6);
-  EXPECT_EQ(specials["<think>"], 2);
-  EXPECT_EQ(specials["</think>"], 2 + 2);
-  EXPECT_EQ(specials["<｜User｜>"], 2);
-  EXPECT_EQ(specials["<｜Assistant｜>"], 2);
-  EXPECT_EQ(specials["<｜end▁of▁sentence｜>"], 1);
-}
-
 TEST(Reasoning, IsKeptForLaterTurnsOnlyWithTools) {
   const std::string messages = R"("messages": [{"role": "user", "content": "a"},
       {"role": "assistant", "content": "b", "reasoning_content": "r"}, {"role": "user", "content": "c"}])";
@@ -128,27 +59,6 @@ TEST(Reasoning, IsKeptForLaterTurnsOnlyWithTools) {
               HasSubstr("<｜User｜>a<｜Assistant｜><think>r</"
                         "think>b<｜end▁of▁sentence｜><｜User｜>c<｜Assistant｜><think>"));
   EXPECT_THAT(flat_of("{" + messages + ", \"tools\": []}"), Not(HasSubstr("r</think>")));
-}
-
-TEST(Reasoning, ADeveloperMessageBeforeTheLastUserIsDroppedAsThePublishedEncoderDoes) {
-  const std::string messages =
-      R"("messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"},
-      {"role": "developer", "content": "d"}, {"role": "assistant", "content": "e"}, {"role": "user", "content": "f"}]})";
-  EXPECT_THAT(flat_of(R"({"mode": "thinking", )" + messages, Dialect::kReference),
-              Not(HasSubstr("<｜User｜>d")));
-  EXPECT_THAT(flat_of(R"({"mode": "chat", )" + messages, Dialect::kReference), HasSubstr("<｜User｜>d"));
-  EXPECT_THAT(flat_of(R"({"mode": "thinking", )" + messages), HasSubstr("<｜User｜>d"));
-}
-
-TEST(Assistant, ConsecutiveTurnsAreMerged) {
-  EXPECT_EQ(flat_of(R"({"messages": [{"role": "user", "content": "a"},
-      {"role": "assistant", "content": "b", "reasoning_content": "r"},
-      {"role": "assistant", "content": "c", "reasoning_content": "s"}, {"role": "assistant", "reasoning_content": "t"}]})"),
-            bos("<｜User｜>a<｜Assistant｜><think>r\n\ns\n\nt</think>b\n\nc<｜end▁of▁sentence｜>"));
-  EXPECT_EQ(
-      problem_of(R"({"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b",
-      "tool_calls": [{"id": "1", "function": {"name": "f", "arguments": "{}"}}]}, {"role": "assistant", "content": "c"}]})"),
-      "messages[2]: expected the results of the tool calls of the assistant message before it");
 }
 
 TEST(Assistant, AFirstMessageOfTheAssistantGetsItsPrefix) {
@@ -185,50 +95,6 @@ TEST(Assistant, Continued) {
             "messages: expected an assistant message at the end, to be continued");
 }
 
-TEST(Calls, ArgumentsThatAreNoObject) {
-  const auto call = [](const std::string& arguments, Dialect dialect = Dialect::kHosted) {
-    const Json request = {
-        {"mode", "chat"},
-        {"messages",
-         Json::array(
-             {{{"role", "user"}, {"content", "a"}},
-              {{"role", "assistant"},
-               {"tool_calls",
-                Json::array({{{"id", "1"}, {"function", {{"name", "f"}, {"arguments", arguments}}}}})}}})}};
-    const std::string flat = flat_of(request.dump(), dialect);
-    const std::string head = "invoke name=\"f\">\n";
-    const size_t from = flat.find(head) + head.size();
-    return flat.substr(from, flat.find("\n</｜DSML｜invoke>") - from);
-  };
-  const auto raw = [](const std::string& text) {
-    return "<｜DSML｜parameter name=\"arguments\" string=\"true\">" + text + "</｜DSML｜parameter>";
-  };
-  EXPECT_EQ(call("{}"), "");
-  EXPECT_EQ(call(""), "");
-  EXPECT_EQ(call(" \n"), "");
-  EXPECT_EQ(call("", Dialect::kReference), raw(""));
-  EXPECT_EQ(call("[1]"), raw("[1]"));
-  EXPECT_EQ(call("\"s\""), raw("\"s\""));
-  EXPECT_EQ(call("{\"a\": 1"), raw("{\"a\": 1"));
-  EXPECT_EQ(call(std::string(5000, '[')), raw(std::string(5000, '[')));
-  EXPECT_EQ(call(R"({"a":1,"b":"x\ny","a":-0})"),
-            "<｜DSML｜parameter name=\"a\" string=\"false\">0</｜DSML｜parameter>\n"
-            "<｜DSML｜parameter name=\"b\" string=\"true\">x\ny</｜DSML｜parameter>");
-}
-
-TEST(Results, FollowTheOrderOfTheCallsAndTextKeepsItsPlace) {
-  const std::string request =
-      R"({"mode": "chat", "messages": [{"role": "user", "content": "q"}, {"role": "assistant", "tool_calls": [
-      {"id": "x", "function": {"name": "f", "arguments": "{}"}}, {"id": "y", "function": {"name": "f", "arguments": "{}"}},
-      {"id": "z", "function": {"name": "f", "arguments": "{}"}}]},
-      {"role": "tool", "tool_call_id": "z", "content": "Z"}, {"role": "user", "content": "u"},
-      {"role": "tool", "tool_call_id": "unknown", "content": "?"}, {"role": "tool", "tool_call_id": "y", "content": "Y"},
-      {"role": "tool", "tool_call_id": "x", "content": "X"}]})";
-  EXPECT_THAT(flat_of(request),
-              HasSubstr("<｜User｜><tool_result>?</tool_result>\n\nu\n\n<tool_result>X</tool_result>\n\n"
-                        "<tool_result>Y</tool_result>\n\n<tool_result>Z</tool_result><｜Assistant｜>"));
-}
-
 TEST(Forced, OpensTheBlockAndNeedsToolsAndChatMode) {
   const std::string tail = R"("forced_tool": true, "messages": [{"role": "user", "content": "a"}])";
   const std::string tools = std::string(", \"tools\": [") + kTool + "]";
@@ -259,53 +125,6 @@ TEST(ParserStart, FollowsThePrompt) {
   EXPECT_EQ(
       start(R"({"mode": "chat", "forced_tool": true, "tools": [)" + std::string(kTool) + "], " + user + "]}"),
       ParserStart::kToolCalls);
-}
-
-TEST(Request, ProblemsNameTheField) {
-  const std::vector<std::pair<std::string, std::string>> cases = {
-      {"[", "byte 1: expected a JSON value"},
-      {"3", "expected an object with \"messages\", or an array of messages"},
-      {"{}", "messages: expected an array of messages, found nothing"},
-      {R"({"messages": {}})", "messages: expected an array of messages"},
-      {R"({"messages": []})", "messages: expected at least one message"},
-      {R"({"messages": [3]})", "messages[0]: expected an object"},
-      {R"([{"role": 1}])", "messages[0].role: expected a string"},
-      {R"([{"role": "user", "content": 3}])", "messages[0].content: expected a string or an array of parts"},
-      {R"([{"role": "user", "content": [{"type": "image_url"}]}])",
-       "messages[0].content[0].type: expected \"text\", found \"image_url\""},
-      {R"([{"role": "assistant", "tool_calls": [{"id": 7}]}])",
-       "messages[0].tool_calls[0].id: expected a string"},
-      {R"([{"role": "assistant", "tool_calls": [{"id": "7"}]}])",
-       "messages[0].tool_calls[0].function: expected an object"},
-      {R"([{"role": "assistant", "tool_calls": [{"function": {"name": "f", "arguments": 1}}]}])",
-       "messages[0].tool_calls[0].function.arguments: expected a string of JSON or an object"},
-      {R"([{"role": "user", "task": "dance"}])", "messages[0].task: unknown task \"dance\""},
-      {R"({"messages": [{"role": "user"}], "mode": "fast"})",
-       "mode: expected \"chat\" or \"thinking\", found \"fast\""},
-      {R"({"messages": [{"role": "user"}], "tools": {}})", "tools: expected an array of tools"},
-      {R"({"messages": [{"role": "user"}], "tools": [{"type": "function"}]})",
-       "tools[0].function.name: expected a string"},
-      {R"({"messages": [{"role": "user"}], "drop_thinking": 1})", "drop_thinking: expected true or false"}};
-  for (const auto& [json, wanted] : cases) EXPECT_EQ(problem_of(json), wanted) << json;
-  EXPECT_THAT(problem_of(R"([{"role": "robot"}])"),
-              HasSubstr("messages[0].role: expected one of system, user"));
-  EXPECT_THAT(problem_of(R"({"messages": [{"role": "user"}], "reasoning_effort": "extreme"})"),
-              StartsWith("reasoning_effort: "));
-}
-
-TEST(Request, AcceptsWhatClientsSend) {
-  EXPECT_EQ(
-      flat_of("\xEF\xBB\xBF"
-              R"({"mode": "chat", "tools": null, "unknown": {}, "messages": [
-      {"role": "user", "name": "n", "content": [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]},
-      {"role": "assistant", "content": null, "reasoning": "r", "tool_calls": [{"id": "1", "type": "function",
-       "function": {"name": "f", "arguments": {"x": 1.50}}}]},
-      {"role": "tool", "tool_call_id": "1", "content": [{"type": "text", "text": "T"}, {"type": "file"}]}]})"),
-      bos("<｜User｜>a\n\nb<｜Assistant｜></think>\n\n<｜DSML｜tool_calls>\n<｜DSML｜invoke name=\"f\">\n"
-          "<｜DSML｜parameter name=\"x\" "
-          "string=\"false\">1.5</｜DSML｜parameter>\n</｜DSML｜invoke>\n</｜DSML｜tool_calls>"
-          "<｜end▁of▁sentence｜><｜User｜><tool_result>T\n\n[Unsupported "
-          "file]</tool_result><｜Assistant｜></think>"));
 }
 
 }  // namespace

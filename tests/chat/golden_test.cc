@@ -40,20 +40,6 @@ TEST(GoldenPrompts, OfTheSpecification) {
   }
 }
 
-TEST(GoldenPrompts, TextsHaveTheirLengths) {
-  EXPECT_EQ(kEffortAbsolute.size(), 476u);
-  EXPECT_EQ(kEffortBeyond.size(), 528u);
-  const auto tools_block = [](std::string_view lines) {
-    PromptWriter out;
-    prompt_template(PromptGeneration::kV4Preview).write_tools(lines, out);
-    return render_flat(out.take()).size();
-  };
-  EXPECT_EQ(tools_block(""), 989u);
-  EXPECT_EQ(
-      tools_block(R"({"name": "f", "description": "d", "parameters": {"type": "object", "properties": {}}})"),
-      1074u);
-}
-
 std::vector<Json> random_cases() {
   std::vector<Json> cases;
   std::ifstream file(kShared / "golden" / "encoding" / "random.jsonl");

@@ -35,7 +35,7 @@ rc::Gen<std::string> tricky_text(std::vector<std::string> more = {}) {
                                      "string=\"true\">",
                                      "<|DSML|",
                                      "DSML",
-                                     "｜",
+
                                      "|",
                                      "</parameter>",
                                      "END",
@@ -52,12 +52,26 @@ rc::Gen<std::string> tricky_text(std::vector<std::string> more = {}) {
 }
 
 rc::Gen<std::string> anything() {
-  return tricky_text({"｜DSML｜", "<｜DSML｜", "</｜DSML｜", "</think>", "<think>", "<｜DSML｜tool_calls>\n",
-                      "</｜DSML｜tool_calls>", "<｜DSML｜invoke name=\"f\">", "</｜DSML｜invoke>\n",
+  return tricky_text({"｜",
+                      "｜DSML｜",
+                      "<｜DSML｜",
+                      "</｜DSML｜",
+                      "</think>",
+                      "<think>",
+                      "<｜DSML｜tool_calls>\n",
+                      "</｜DSML｜tool_calls>",
+                      "<｜DSML｜invoke name=\"f\">",
+                      "</｜DSML｜invoke>\n",
                       "<｜DSML｜parameter name=\"k\" string=\"true\">",
-                      "<｜DSML｜parameter name=\"k\" string=\"false\">", "</｜DSML｜parameter>\n", "\xFF",
-                      "\xE2\x82", "\xF0\x9F", "<|DSML|tool_calls>", "<|DSML|invoke name=\"g\">",
-                      "</|DSML|invoke>", "<parameter name=\"p\">"});
+                      "<｜DSML｜parameter name=\"k\" string=\"false\">",
+                      "</｜DSML｜parameter>\n",
+                      "\xFF",
+                      "\xE2\x82",
+                      "\xF0\x9F",
+                      "<|DSML|tool_calls>",
+                      "<|DSML|invoke name=\"g\">",
+                      "</|DSML|invoke>",
+                      "<parameter name=\"p\">"});
 }
 
 ParserOptions any_options() {
@@ -148,6 +162,7 @@ RC_GTEST_PROP(ParserProperty, WhatWasEncodedComesBack, ()) {
 
   ParserOptions options = thinking_options();
   options.exact_newlines = true;
+  options.lenient = false;
   ChatParser parser(options);
   CollectingSink sink;
   for (; first < items.size(); ++first) {
@@ -156,8 +171,6 @@ RC_GTEST_PROP(ParserProperty, WhatWasEncodedComesBack, ()) {
     else
       parser.push_bytes(items[first].text, sink);
   }
-  // Text that happens to begin a line with a spelled block is read as one; that is what lenience means.
-  RC_PRE(content.find("tool_calls>") == std::string::npos && content.find("DSML") == std::string::npos);
   RC_ASSERT(sink.message.reasoning == reasoning);
   RC_ASSERT(sink.message.content == content);
   RC_ASSERT(sink.message.calls.size() == 1u);

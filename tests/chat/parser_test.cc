@@ -79,54 +79,6 @@ TEST(Parser, TheRulesOfThisProgram) {
   });
 }
 
-TEST(Parser, ValuesThatLookLikeMarkup) {
-  const std::vector<std::string> values = {"2>&1",
-                                           "<",
-                                           "</",
-                                           "\"",
-                                           "\\",
-                                           "</｜",
-                                           "a\r\nb\r\n",
-                                           "",
-                                           "parameter name=\"x\"",
-                                           "<parameter name=\"x\">",
-                                           "invoke name=\"g\"",
-                                           "</tool_calls>",
-                                           "</invoke>",
-                                           "\n",
-                                           "<<</</<",
-                                           "</think>",
-                                           "<think>",
-                                           "]}",
-                                           "日本語 😀 é",
-                                           "\x01\x1f\x7f",
-                                           "DSML",
-                                           "<|DSML|parameter>",
-                                           "</parameter>",
-                                           "true\">",
-                                           "\t \n",
-                                           "</\n",
-                                           "< /"};
-  for (const std::string& value : values) {
-    for (const std::string& around : {std::string(), std::string("z")}) {
-      const std::string text = around + value + around;
-      for (const size_t fragment : {0, 1, 2, 3}) {
-        const auto result = parsed(chat_options(), block(invoke("f", parameter("k", text))) + kEos, fragment);
-        ASSERT_EQ(result.calls.size(), 1u) << text;
-        const auto arguments = parse_json(result.calls[0].arguments);
-        ASSERT_TRUE(arguments && arguments->find("k") != nullptr) << result.calls[0].arguments;
-        EXPECT_EQ(arguments->find("k")->text, text);
-        EXPECT_EQ(result.content, "");
-      }
-    }
-  }
-}
-
-TEST(Parser, NamesAndKeysAreTakenAsTheyAre) {
-  const auto result = parsed(chat_options(), block(invoke("日历.a-b", parameter("内\\容\n", "v"))) + kEos);
-  EXPECT_EQ(result.calls, (std::vector<ParsedCall>{{"日历.a-b", R"({"内\\容\n": "v"})"}}));
-}
-
 TEST(Parser, WithExactNewlinesOnlyTheSeparatorOfTheBlockIsTaken) {
   ParserOptions options = thinking_options();
   options.exact_newlines = true;

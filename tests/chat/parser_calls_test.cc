@@ -1,4 +1,4 @@
-// Malformed answers and what is made of them (api.md A17.5).
+// The block of calls: values that look like markup, malformed blocks and what is made of them (api.md A17.5).
 #include <gtest/gtest.h>
 
 #include <regex>
@@ -20,6 +20,54 @@ void expect_parse(const ParserOptions& options, const std::string& completion, c
     EXPECT_EQ(result.calls, calls) << completion << "\nfragments of " << fragment;
     EXPECT_EQ(result.reason, calls.empty() ? FinishReason::kStop : FinishReason::kToolCalls);
   }
+}
+
+TEST(ParserCalls, ValuesThatLookLikeMarkup) {
+  const std::vector<std::string> values = {"2>&1",
+                                           "<",
+                                           "</",
+                                           "\"",
+                                           "\\",
+                                           "</｜",
+                                           "a\r\nb\r\n",
+                                           "",
+                                           "parameter name=\"x\"",
+                                           "<parameter name=\"x\">",
+                                           "invoke name=\"g\"",
+                                           "</tool_calls>",
+                                           "</invoke>",
+                                           "\n",
+                                           "<<</</<",
+                                           "</think>",
+                                           "<think>",
+                                           "]}",
+                                           "日本語 😀 é",
+                                           "\x01\x1f\x7f",
+                                           "DSML",
+                                           "<|DSML|parameter>",
+                                           "</parameter>",
+                                           "true\">",
+                                           "\t \n",
+                                           "</\n",
+                                           "< /"};
+  for (const std::string& value : values) {
+    for (const std::string& around : {std::string(), std::string("z")}) {
+      const std::string text = around + value + around;
+      for (const size_t fragment : {0, 1, 2, 3}) {
+        const auto result = parsed(chat_options(), block(invoke("f", parameter("k", text))) + kEos, fragment);
+        ASSERT_EQ(result.calls.size(), 1u) << text;
+        const auto arguments = parse_json(result.calls[0].arguments);
+        ASSERT_TRUE(arguments && arguments->find("k") != nullptr) << result.calls[0].arguments;
+        EXPECT_EQ(arguments->find("k")->text, text);
+        EXPECT_EQ(result.content, "");
+      }
+    }
+  }
+}
+
+TEST(ParserCalls, NamesAndKeysAreTakenAsTheyAre) {
+  const auto result = parsed(chat_options(), block(invoke("日历.a-b", parameter("内\\容\n", "v"))) + kEos);
+  EXPECT_EQ(result.calls, (std::vector<ParsedCall>{{"日历.a-b", R"({"内\\容\n": "v"})"}}));
 }
 
 // A whole block with every mark written differently. push_flat would make special tokens of the exact
@@ -179,16 +227,6 @@ TEST(Lenient, BareWordsBecomeStringsOnlyWhenNothingIsStreamed) {
   whole.whole_values = true;
   expect_parse(whole, text + kEos, "",
                {{"f", R"({"a": "west", "b":  {"x": 1} , "c": [1,, "d": 1e400, "e": })"}});
-}
-
-TEST(Lenient, OfARepeatedKeyTheLastValueCounts) {
-  const std::string text =
-      block(invoke("f", parameter("a", "1") + parameter("b", "2.50", false) + parameter("a", "3")));
-  const std::string arguments = parsed(chat_options(), text + kEos).calls.at(0).arguments;
-  EXPECT_EQ(arguments, R"({"a": "1", "b": 2.50, "a": "3"})");
-  EXPECT_EQ(without_repeated_keys(arguments), R"({"a": "3", "b": 2.5})");
-  EXPECT_EQ(without_repeated_keys(R"({"a":  2.50})"), R"({"a":  2.50})");
-  EXPECT_EQ(without_repeated_keys("{\"a\": wes"), "{\"a\": wes");
 }
 
 }  // namespace
