@@ -13,31 +13,30 @@ int64_t blocks(int64_t n, int64_t size) {
 
 class Lister : public WeightVisitor {
  public:
-  explicit Lister(const Config& config)
-      : quantised_(config.quantization_config.has_value()),
-        fp4_experts_(config.expert_dtype == "fp4"),
-        fp8_experts_(quantised_ || config.expert_dtype == "fp8"),
-        plain_(config.torch_dtype == "float32" ? DType::kF32 : DType::kBF16) {}
-
   std::vector<InventoryEntry> entries;
 
-  void linear(Weight&, const std::string& name, int64_t out, int64_t in, LinearKind kind) override {
-    const bool expert = kind == LinearKind::kExpert;
-    if (expert && fp4_experts_) {
-      add(name + ".weight", DType::kI8, {out, in / 2}, out * in);
-      add(name + ".scale", DType::kF8E8M0, {out, in / 32}, 0);
-    } else if (expert ? fp8_experts_ : quantised_ && kind == LinearKind::kDense) {
-      add(name + ".weight", DType::kF8E4M3, {out, in}, out * in);
-      add(name + ".scale", DType::kF8E8M0, {blocks(out, 128), blocks(in, 128)}, 0);
-    } else {
-      add(name + ".weight", plain_, {out, in}, out * in);
+ protected:
+  void add_linear(const std::string& name, int64_t out, int64_t in, WeightFormat format) {
+    const int64_t n = out * in;
+    switch (format) {
+      case WeightFormat::kF32:
+        add(name + ".weight", DType::kF32, {out, in}, n);
+        return;
+      case WeightFormat::kBF16:
+        add(name + ".weight", DType::kBF16, {out, in}, n);
+        return;
+      case WeightFormat::kFP8:
+        add(name + ".weight", DType::kF8E4M3, {out, in}, n);
+        add(name + ".scale", DType::kF8E8M0, {blocks(out, 128), blocks(in, 128)}, 0);
+        return;
+      case WeightFormat::kFP4:
+        add(name + ".weight", DType::kI8, {out, in / 2}, n);
+        add(name + ".scale", DType::kF8E8M0, {out, in / 32}, 0);
+        return;
     }
   }
 
-  void tensor(View&, const std::string& name, const Shape& shape, TensorKind kind) override {
-    const DType dtype = kind == TensorKind::kGain    ? plain_
-                        : kind == TensorKind::kFloat ? DType::kF32
-                                                     : DType::kI64;
+  void add_tensor(const std::string& name, const Shape& shape, TensorKind kind, DType dtype) {
     const bool parameter = kind != TensorKind::kTable && !name.ends_with("ffn.gate.bias");
     add(name, dtype, std::vector<int64_t>(shape.dim, shape.dim + shape.rank),
         parameter ? shape.elements() : 0);
@@ -57,9 +56,43 @@ class Lister : public WeightVisitor {
     entry.name = std::move(name);
     entries.push_back(std::move(entry));
   }
+};
 
-  bool quantised_, fp4_experts_, fp8_experts_;
-  DType plain_;
+class ReleasedLister : public Lister {
+ public:
+  explicit ReleasedLister(const Config& config)
+      : plain_(config.torch_dtype == "float32" ? WeightFormat::kF32 : WeightFormat::kBF16),
+        dense_(config.quantization_config ? WeightFormat::kFP8 : plain_),
+        expert_(config.expert_dtype == "fp4"   ? WeightFormat::kFP4
+                : config.expert_dtype == "fp8" ? WeightFormat::kFP8
+                                               : dense_) {}
+
+  void linear(Weight&, const std::string& name, int64_t out, int64_t in, LinearKind kind) override {
+    add_linear(name, out, in,
+               kind == LinearKind::kExpert  ? expert_
+               : kind == LinearKind::kDense ? dense_
+                                            : plain_);
+  }
+  void tensor(View&, const std::string& name, const Shape& shape, TensorKind kind) override {
+    const DType gain = plain_ == WeightFormat::kF32 ? DType::kF32 : DType::kBF16;
+    add_tensor(name, shape, kind,
+               kind == TensorKind::kGain    ? gain
+               : kind == TensorKind::kFloat ? DType::kF32
+                                            : DType::kI64);
+  }
+
+ private:
+  WeightFormat plain_, dense_, expert_;
+};
+
+class BoundLister : public Lister {
+ public:
+  void linear(Weight& weight, const std::string& name, int64_t out, int64_t in, LinearKind) override {
+    add_linear(name, out, in, weight.format);
+  }
+  void tensor(View& view, const std::string& name, const Shape& shape, TensorKind kind) override {
+    add_tensor(name, shape, kind, view.dtype);
+  }
 };
 
 }  // namespace
@@ -67,8 +100,15 @@ class Lister : public WeightVisitor {
 std::vector<InventoryEntry> inventory(const Config& config) {
   Weights unbound;
   if (config.mtp_layers() > 0) unbound.mtp.emplace();
-  Lister lister(config);
+  ReleasedLister lister(config);
   visit_weights(unbound, config, lister);
+  return std::move(lister.entries);
+}
+
+std::vector<InventoryEntry> inventory(const Config& config, const Weights& weights) {
+  Weights records = weights;  // the visitor asks for places it could fill
+  BoundLister lister;
+  visit_weights(records, config, lister);
   return std::move(lister.entries);
 }
 

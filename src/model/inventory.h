@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "model/config.h"
+#include "model/weights.h"
 #include "tensor/dtype.h"
 
 namespace hadal {
@@ -27,6 +28,9 @@ struct InventoryEntry {
 // is a quantization_config, otherwise F32 or BF16 as torch_dtype says; routed experts are FP4 when
 // expert_dtype is "fp4" and else like the dense linears.
 std::vector<InventoryEntry> inventory(const Config& config);
+
+// The tensors that a model bound from a checkpoint has, in the types of that checkpoint.
+std::vector<InventoryEntry> inventory(const Config& config, const Weights& weights);
 
 // Of the backbone, embedding and head (mtp apart). Active: what one token uses, K of the routed experts;
 // decoded bytes: weight bytes read for one token, all but the embedding table.
