@@ -72,6 +72,43 @@ TEST(Inspect, WhatFitsAMachine) {
   EXPECT_TRUE(fit(whole * 2).whole);
 }
 
+int64_t resident_bytes() {
+  std::ifstream statm("/proc/self/statm");
+  int64_t total = 0, resident = 0;
+  statm >> total >> resident;
+  return resident * ::sysconf(_SC_PAGESIZE);
+}
+
+// All 69,187 tensors of Flash in a file of 160 GB that is one hole: only the header is ever in memory.
+TEST(Inspect, FlashFromItsHeader) {
+  const Config config = parse_config(test::flash_config());
+  std::string header = "{";
+  int64_t at = 0;
+  for (const InventoryEntry& entry : inventory(config)) {
+    header += fmt::format("{}\"{}\":{{\"dtype\":\"{}\",\"shape\":[{}],\"data_offsets\":[{},{}]}}",
+                          at == 0 ? "" : ",", entry.name, dtype_name(entry.dtype),
+                          fmt::join(entry.shape, ","), at, at + entry.bytes);
+    at += entry.bytes;
+  }
+  header += "}";
+  const TempFolder folder;
+  const auto file = folder.write("model.safetensors", test::safetensors_bytes(header, 0));
+  if (::truncate(file.c_str(), static_cast<int64_t>(8 + header.size()) + at) != 0)
+    GTEST_SKIP() << "this file system cannot hold a file of 160 GB with holes";
+  const int64_t before = resident_bytes();
+  const auto checkpoint = Checkpoint::open(folder.path());
+  const Weights weights = Weights::bind(checkpoint, config);
+  const Inspection facts = inspect(config, weights, int64_t{64} << 30);
+  EXPECT_LT(resident_bytes() - before, 256 << 20) << "more than headers was read";
+  EXPECT_EQ(facts.shape, "DeepSeek-V4-Flash");
+  EXPECT_EQ(facts.stored_tensors, 69187);
+  EXPECT_EQ(facts.stored_bytes, 159609485896);
+  EXPECT_EQ(facts.unused_tensors, 0);
+  EXPECT_EQ(facts.size.parameters, 284332230231);
+  EXPECT_FALSE(facts.fit.whole);
+  EXPECT_TRUE(facts.fit.without_experts);
+}
+
 TEST(Inspect, ThisMachineHasMemory) {
   EXPECT_GT(machine_memory(), 1 << 20);
 }
