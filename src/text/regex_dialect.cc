@@ -2,6 +2,7 @@
 //   \s \S   White_Space; PCRE2 10.42 would add U+180E
 //   \h \H   a hexadecimal digit; PCRE2: horizontal space
 //   \v      U+000B; PCRE2: any vertical space
+//   \p{L}   with the letters that PCRE2's tables do not know yet (unicode_additions.h)
 //   \p{Han} the script alone; PCRE2 would take script extensions
 //   \uHHHH  a code point, which PCRE2 writes \x{HHHH}
 //   {,n}    at most n times; PCRE2: literal text
@@ -13,6 +14,7 @@
 #include <cstdint>
 
 #include "base/error.h"
+#include "text/unicode_additions.h"
 
 namespace hadal {
 
@@ -160,7 +162,7 @@ class Translator {
         return set("\\P{Nd}");
       case 'p':
       case 'P':
-        return property();
+        return property(in_class);
       case 'v':
         return code_point("b", 2);
       case 'n':
@@ -213,7 +215,7 @@ class Translator {
   }
 
   // \p{Lu}, \p{^Lu}, \P{Lu}: general categories of one or two letters; longer names are scripts.
-  bool property() {
+  bool property(bool in_class) {
     const size_t close = in_.find('}', at_);
     if (peek(2) != '{' || close == std::string_view::npos) refuse(at_, 2);
     std::string_view name = in_.substr(at_ + 3, close - at_ - 3);
@@ -222,11 +224,20 @@ class Translator {
     bool plain = !name.empty();
     for (const char c : name) plain = plain && (is_letter(c) || c == '_');
     if (!plain) refuse(at_, close + 1 - at_);
-    out_ += in_.substr(at_, 3);
-    if (negated) out_ += '^';
-    if (name.size() > 2) out_ += "sc:";
-    out_ += name;
-    out_ += '}';
+    const bool outside = (peek(1) == 'P') != negated;  // everything but the category
+    const std::string_view additions = name.size() == 1 ? unicode_additions(name[0]) : std::string_view();
+    std::string item = outside && (additions.empty() || in_class) ? "\\P{" : "\\p{";
+    item += name.size() > 2 ? "sc:" : "";
+    item += std::string(name) + "}";
+    if (additions.empty()) {
+      out_ += item;
+    } else if (!in_class) {
+      out_ += (outside ? "[^" : "[") + item + std::string(additions) + "]";
+    } else {
+      // A class cannot say "all but these" of one of its items: there, \P keeps to PCRE2's table.
+      out_ += item;
+      if (!outside) out_ += additions;
+    }
     at_ = close + 1;
     return true;
   }

@@ -14,8 +14,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Ten times the largest tokenizer.json in use; stops a small .gz that unpacks to no end.
-constexpr size_t kMaxBytes = size_t{256} << 20;
+// Many times the largest tokenizer.json in use; stops a small .gz that unpacks to no end.
+constexpr size_t kMaxBytes = size_t{128} << 20;
 
 fs::path find_file(const fs::path& path) {
   std::error_code error;

@@ -96,6 +96,19 @@ TEST(Pretokenizer, WhiteSpaceIsThatOfUnicode) {
   }
 }
 
+// One character of each category that is younger than PCRE2's tables.
+TEST(Pretokenizer, KnowsTheCharactersOfUnicode16) {
+  const Pretokenizer p = v4();
+  EXPECT_EQ(split(p, "a\U0001E4D0b"), (Pieces{"a\U0001E4D0b"}));              // a letter, 15.0
+  EXPECT_EQ(split(p, "a\u0897b"), (Pieces{"a\u0897b"}));                      // a mark, 16.0
+  EXPECT_EQ(split(p, "a\U0001CCF0b"), (Pieces{"a", "\U0001CCF0", "b"}));      // a digit, 16.0
+  EXPECT_EQ(split(p, " \u1B4E\u1B4F\n"), (Pieces{" \u1B4E\u1B4F\n"}));        // punctuation, 16.0
+  EXPECT_EQ(split(p, "!\U0001F6DC\u2FFC!"), (Pieces{"!\U0001F6DC\u2FFC!"}));  // symbols, 15.0 and 15.1
+  EXPECT_EQ(split(p, "!\U0001F6DD!"), (Pieces{"!\U0001F6DD!"}));
+  EXPECT_EQ(split(p, "!\u0378!"), (Pieces{"!", "\u0378", "!"}));  // not assigned
+  EXPECT_EQ(split(make({R"(\P{S}+)"}), "a\U0001F6DCb"), (Pieces{"a", "\U0001F6DC", "b"}));
+}
+
 TEST(Pretokenizer, OtherPatterns) {
   EXPECT_EQ(split(Pretokenizer({}), "a b"), (Pieces{"a b"}));
   EXPECT_EQ(split(Pretokenizer({{"a.", true, ""}}), "xa.ab"), (Pieces{"x", "a.", "ab"}));

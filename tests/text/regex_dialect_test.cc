@@ -5,16 +5,16 @@
 #include <gtest/gtest.h>
 
 #include "base/error.h"
+#include "text/unicode_additions.h"
 
 namespace hadal {
 namespace {
 
 TEST(RegexDialect, LeavesCommonSyntaxAlone) {
   for (const char* pattern :
-       {R"(\p{N}{1,3})", "[一-龥\u3040-ゟ゠-ヿ]+", R"([!"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~][A-Za-z]+)",
-        R"([^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+| ?[\p{P}\p{S}]+[\r\n]*)", R"((?i:'s|'t)|(?:a|b)++c*+d?+e*?)",
-        R"((?<=a)b(?!c)(?=d)(?<!e)(?>f)^g$.)", R"(\A\x{1F642}\z\p{^Lu}\P{L}{2,}?)", "[a-]", "[-a]",
-        "[^-a-z]"}) {
+       {R"(\p{Nd}{1,3})", "[一-龥\u3040-ゟ゠-ヿ]+", R"([!"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~][A-Za-z]+)",
+        R"([^\r\n\p{Lu}\p{Pd}]?[\p{Zs}\p{C}]+| ?\P{Sm}+[\r\n]*)", R"((?i:'s|'t)|(?:a|b)++c*+d?+e*?)",
+        R"((?<=a)b(?!c)(?=d)(?<!e)(?>f)^g$.)", R"(\A\x{1F642}\z\P{Ll}{2,}?)", "[a-]", "[-a]", "[^-a-z]"}) {
     EXPECT_EQ(oniguruma_to_pcre2(pattern, ""), pattern);
   }
 }
@@ -27,6 +27,17 @@ TEST(RegexDialect, RewritesWhatDiffers) {
   EXPECT_EQ(oniguruma_to_pcre2(R"([\s-])", "").substr(0, 5), R"([\x{9)");
   EXPECT_EQ(oniguruma_to_pcre2(R"([-\s])", "").substr(0, 6), R"([-\x{9)");
   EXPECT_EQ(oniguruma_to_pcre2(R"([\-\s])", "").substr(0, 7), R"([\-\x{9)");
+}
+
+TEST(RegexDialect, CategoriesGetTheCharactersOfNewerUnicode) {
+  const std::string p(unicode_additions('P'));
+  EXPECT_EQ(oniguruma_to_pcre2(R"(\p{P})", ""), R"([\p{P})" + p + "]");
+  EXPECT_EQ(oniguruma_to_pcre2(R"(\P{P})", ""), R"([^\p{P})" + p + "]");
+  EXPECT_EQ(oniguruma_to_pcre2(R"(\p{^P})", ""), R"([^\p{P})" + p + "]");
+  EXPECT_EQ(oniguruma_to_pcre2(R"(\P{^P})", ""), R"([\p{P})" + p + "]");
+  EXPECT_EQ(oniguruma_to_pcre2(R"([a\p{P}])", ""), R"([a\p{P})" + p + "]");
+  EXPECT_EQ(oniguruma_to_pcre2(R"([a\p{^P}])", ""), R"([a\P{P}])");
+  EXPECT_EQ(oniguruma_to_pcre2(R"([^\p{P}])", ""), R"([^\p{P})" + p + "]");
 }
 
 TEST(RegexDialect, RefusesByName) {

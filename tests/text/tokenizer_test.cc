@@ -188,7 +188,7 @@ void check_long_runs(const Tokenizer& tokenizer) {
                            "\u0661", "\x01",       "🙂",  "\U000E0FFF", "\u180e", "\xFF", "a\xE4", "_a"}) {
     std::string text;
     while (text.size() < kBytes) text += unit;
-    for (const std::string& variant : {text, text + "x", "x" + text}) {
+    for (const std::string& variant : {text, "x" + text + "x"}) {
       const Ids ids = tokenizer.encode_with_added(variant);
       ASSERT_EQ(bytes_of(tokenizer, ids), variant) << unit;
     }
