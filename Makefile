@@ -50,4 +50,4 @@ format:
 	@git ls-files -z --cached --others --exclude-standard -- '*.cc' '*.h' | xargs -0 clang-format-19 -i
 
 clean:
-	rm -rf build build-asan build-dev build-fuzz build-tsan
+	rm -rf build build-asan build-dev build-tsan

@@ -109,14 +109,14 @@ def tsan():
 
 
 def run_fuzz_target(name, seconds):
-    """One target for some seconds, starting from its committed corpus; what it finds stays in build-fuzz."""
-    work = os.path.join(ROOT, "build-fuzz", "run", name)
+    """One target for some seconds, starting from its committed corpus; what it finds stays in build-asan/run."""
+    work = os.path.join(ROOT, "build-asan", "run", name)
     grown = os.path.join(work, "corpus")
     os.makedirs(grown, exist_ok=True)
     log_path = os.path.join(work, "log")
     with open(log_path, "w", encoding="utf8") as log:
         done = subprocess.run(
-            [os.path.join(ROOT, "build-fuzz", "fuzz", name), f"-max_total_time={seconds}", "-timeout=20",
+            [os.path.join(ROOT, "build-asan", "fuzz", name), f"-max_total_time={seconds}", "-timeout=20",
              "-rss_limit_mb=4096", "-print_final_stats=1", f"-artifact_prefix={work}/", grown,
              os.path.join(ROOT, "tests", "fuzz", "corpus", name.removesuffix("_fuzz"))],
             stdin=subprocess.DEVNULL, stdout=log, stderr=log, env={**os.environ, **SANITIZER_ENVIRONMENT})
@@ -131,9 +131,9 @@ def run_fuzz_target(name, seconds):
 
 
 def fuzz(seconds):
-    if not build("fuzz", "build-fuzz", ["fuzzers"]):
+    if not build("fuzz", "build-asan", ["fuzzers"]):
         return Outcome(False, "does not build", failed=1)
-    targets = sorted(f for f in os.listdir(os.path.join(ROOT, "build-fuzz", "fuzz")) if f.endswith("_fuzz"))
+    targets = sorted(f for f in os.listdir(os.path.join(ROOT, "build-asan", "fuzz")) if f.endswith("_fuzz"))
     with concurrent.futures.ThreadPoolExecutor(JOBS) as pool:
         results = list(pool.map(lambda name: run_fuzz_target(name, seconds), targets))
     good = sum(results)
