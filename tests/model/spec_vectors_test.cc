@@ -218,13 +218,17 @@ TEST_F(TinyModel, TestAWithoutRounding) {
 TEST_F(TinyModel, TestBWithQuantisedRows) {
   const Expected exact[] = {
       {1, 38, {1.103379, 0.283909, -0.640168, -1.323274, 2.908702, -3.376483}, 117.51619},
-      {4, 4, {-0.827210, 0.116566, -2.086453, 0.472446, 4.714329, -0.482039}, 125.44840},
-      {8, 33, {0.412063, 1.396130, -0.254065, 0.380500, 1.619875, -0.441246}, 123.86942}};
+      {4, 4, {-0.827210, 0.116566, -2.086453, 0.472446, 4.714329, -0.482039}, 125.44840}};
+  // Small differences of single values next to an FP8 boundary show from here on.
+  const Expected near[] = {
+      {8, 33, {0.412063, 1.396130, -0.254065, 0.380500, 1.619875, -0.441246}, 123.86942},
+      {17, 67, {0.607676, -1.902961, 0.451037, 1.878206, -0.573239, -0.425444}, 127.27019}};
   const Expected flips[] = {
       {40, 70, {2.392397, 0.054699, 2.875780, -2.391316, 0.186993, -1.572599}, 119.55399},
       {75, 55, {-0.439435, -0.320201, 0.105699, -2.513992, -1.985126, 0.946200}, 134.75005}};
   GridOps ops;
   for (const Expected& want : exact) check(last_logits(ops, want.tokens), want, 1e-4);
+  for (const Expected& want : near) check(last_logits(ops, want.tokens), want, 1e-3);
   for (const Expected& want : flips) check(last_logits(ops, want.tokens), want, 2e-2);
   check(mtp_logits(ops), {20, 80, {1.328279, 3.515330, -0.869298, 0.335193, -2.580550, 1.022863}, kUnlisted},
         2e-2);
