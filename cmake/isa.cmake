@@ -1,6 +1,23 @@
-# Flags of the per-ISA translation units of src/cpu/isa. Always -O2 or more: at -O0 inline functions of the standard
-# library would leave weak symbols compiled for one ISA in common code (scripts/check_tree.py looks for them).
+# Flags of the per-ISA translation units of src/cpu/isa. Always optimised: at -O0 inline functions would leave weak
+# symbols compiled for one ISA in common code (scripts/check_tree.py looks for them).
 set(HADAL_ISA_FLAGS_generic "")
 set(HADAL_ISA_FLAGS_avx2 -mavx2 -mfma -mf16c -mbmi2)
 set(HADAL_ISA_FLAGS_avx512 ${HADAL_ISA_FLAGS_avx2} -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx512cd)
 set(HADAL_ISA_FLAGS_avx512bf16 ${HADAL_ISA_FLAGS_avx512} -mavx512bf16 -mavx512vbmi -mavx512vbmi2)
+
+# The table.cc of every ISA of this machine family, with its flags. Call from src/cpu/CMakeLists.txt.
+function(hadal_isa_sources result)
+  set(isas generic)
+  if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64|amd64)$")
+    list(APPEND isas avx2 avx512 avx512bf16)
+  endif()
+  set(files)
+  foreach(isa ${isas})
+    set(file ${CMAKE_CURRENT_SOURCE_DIR}/isa/${isa}/table.cc)
+    # GCC's own intrinsic headers start from uninitialised registers and warn about it where they are inlined.
+    set_source_files_properties(${file} PROPERTIES COMPILE_OPTIONS
+      "-O3;$<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized;-Wno-uninitialized>;${HADAL_ISA_FLAGS_${isa}}")
+    list(APPEND files ${file})
+  endforeach()
+  set(${result} ${files} PARENT_SCOPE)
+endfunction()

@@ -1,0 +1,26 @@
+// Kernels for AVX2 with FMA and F16C.
+#define HADAL_ISA isa_avx2
+
+#include "cpu/isa/kernel_base.h"
+#include "cpu/isa/simd_avx2.h"
+
+namespace hadal::HADAL_ISA {
+namespace {
+constexpr int kRows1 = 4, kRows2 = 2, kRows4 = 1;  // rows in flight for 1, 2 and 4 tokens
+constexpr int64_t kFewTokens = 4;                  // more go through decoded panels
+constexpr int kPanelTokens = 2, kPanelRows = 3;
+constexpr int kIndexGroup = 4;  // keys in flight for one head of the indexer
+constexpr int kValueHeads = 2, kValueVecs = 2;
+}  // namespace
+}  // namespace hadal::HADAL_ISA
+
+#include "cpu/isa/table.inl.h"
+
+namespace hadal {
+
+const KernelTable& avx2_table() {
+  static constexpr KernelTable kTable = HADAL_ISA::make_table("avx2");
+  return kTable;
+}
+
+}  // namespace hadal

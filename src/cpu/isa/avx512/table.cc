@@ -1,0 +1,26 @@
+// Kernels for AVX-512 F, BW, VL and DQ.
+#define HADAL_ISA isa_avx512
+
+#include "cpu/isa/kernel_base.h"
+#include "cpu/isa/simd_avx512.h"
+
+namespace hadal::HADAL_ISA {
+namespace {
+constexpr int kRows1 = 8, kRows2 = 6, kRows4 = 4;  // rows in flight for 1, 2 and 4 tokens
+constexpr int64_t kFewTokens = 4;                  // more go through decoded panels
+constexpr int kPanelTokens = 4, kPanelRows = 6;
+constexpr int kIndexGroup = 16;  // keys in flight for one head of the indexer
+constexpr int kValueHeads = 4, kValueVecs = 4;
+}  // namespace
+}  // namespace hadal::HADAL_ISA
+
+#include "cpu/isa/table.inl.h"
+
+namespace hadal {
+
+const KernelTable& avx512_table() {
+  static constexpr KernelTable kTable = HADAL_ISA::make_table("avx512");
+  return kTable;
+}
+
+}  // namespace hadal

@@ -1,0 +1,309 @@
+// Sixteen fp32 lanes in one register of AVX-512 (F, BW, VL, DQ). Included once, by the table.cc of an ISA.
+#pragma once
+
+#include <immintrin.h>
+
+namespace hadal::HADAL_ISA {
+namespace {
+
+struct i32x16 {
+  __m512i v;
+};
+
+struct f32x16 {
+  __m512 v;
+  f32x16() = default;
+  HADAL_INLINE explicit f32x16(float x) : v(_mm512_set1_ps(x)) {}
+  HADAL_INLINE f32x16(__m512 x) : v(x) {}  // NOLINT: the register is the number
+};
+
+HADAL_INLINE f32x16 operator+(f32x16 a, f32x16 b) {
+  return _mm512_add_ps(a.v, b.v);
+}
+HADAL_INLINE f32x16 operator-(f32x16 a, f32x16 b) {
+  return _mm512_sub_ps(a.v, b.v);
+}
+HADAL_INLINE f32x16 operator*(f32x16 a, f32x16 b) {
+  return _mm512_mul_ps(a.v, b.v);
+}
+HADAL_INLINE f32x16 operator/(f32x16 a, f32x16 b) {
+  return _mm512_div_ps(a.v, b.v);
+}
+HADAL_INLINE f32x16 fma(f32x16 a, f32x16 b, f32x16 c) {
+  return _mm512_fmadd_ps(a.v, b.v, c.v);
+}
+HADAL_INLINE f32x16 sqrt(f32x16 a) {
+  return _mm512_sqrt_ps(a.v);
+}
+HADAL_INLINE f32x16 round_even(f32x16 a) {
+  return _mm512_roundscale_ps(a.v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+}
+HADAL_INLINE f32x16 exp2_int(f32x16 a) {
+  const __m512i n = _mm512_add_epi32(_mm512_cvttps_epi32(a.v), _mm512_set1_epi32(127));
+  return _mm512_castsi512_ps(_mm512_slli_epi32(n, 23));
+}
+HADAL_INLINE f32x16 select_gt(f32x16 a, f32x16 b, f32x16 x, f32x16 y) {
+  return _mm512_mask_blend_ps(_mm512_cmp_ps_mask(a.v, b.v, _CMP_GT_OQ), y.v, x.v);
+}
+HADAL_INLINE f32x16 select_nan(f32x16 a, f32x16 x, f32x16 y) {
+  return _mm512_mask_blend_ps(_mm512_cmp_ps_mask(a.v, a.v, _CMP_UNORD_Q), y.v, x.v);
+}
+
+HADAL_INLINE i32x16 bits(f32x16 a) {
+  return {_mm512_castps_si512(a.v)};
+}
+HADAL_INLINE f32x16 as_float(i32x16 a) {
+  return _mm512_castsi512_ps(a.v);
+}
+HADAL_INLINE i32x16 operator+(i32x16 a, i32x16 b) {
+  return {_mm512_add_epi32(a.v, b.v)};
+}
+HADAL_INLINE i32x16 operator&(i32x16 a, uint32_t b) {
+  return {_mm512_and_si512(a.v, _mm512_set1_epi32(static_cast<int>(b)))};
+}
+HADAL_INLINE i32x16 operator|(i32x16 a, i32x16 b) {
+  return {_mm512_or_si512(a.v, b.v)};
+}
+HADAL_INLINE i32x16 splat(uint32_t x) {
+  return {_mm512_set1_epi32(static_cast<int>(x))};
+}
+template <int n>
+HADAL_INLINE i32x16 shift_right(i32x16 a) {
+  return {_mm512_srli_epi32(a.v, n)};
+}
+
+HADAL_INLINE f32x16 load(const float* p) {
+  return _mm512_loadu_ps(p);
+}
+HADAL_INLINE void store(float* p, f32x16 a) {
+  _mm512_storeu_ps(p, a.v);
+}
+HADAL_INLINE __mmask16 first_lanes(int64_t n) {
+  return static_cast<__mmask16>((1u << n) - 1);
+}
+// The first n < 16 lanes, zeros in the others.
+HADAL_INLINE f32x16 load_some(const float* p, int64_t n) {
+  return _mm512_maskz_loadu_ps(first_lanes(n), p);
+}
+HADAL_INLINE void store_some(float* p, f32x16 a, int64_t n) {
+  _mm512_mask_storeu_ps(p, first_lanes(n), a.v);
+}
+
+HADAL_INLINE f32x16 widen_bf16(__m256i h) {
+  return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(h), 16));
+}
+HADAL_INLINE f32x16 load_bf16(const uint16_t* p) {
+  return widen_bf16(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
+}
+HADAL_INLINE f32x16 load_bf16_some(const uint16_t* p, int64_t n) {
+  return widen_bf16(_mm256_maskz_loadu_epi16(first_lanes(n), p));
+}
+// Upper halves of the lanes: for numbers that are bf16 already.
+HADAL_INLINE void store_bf16(uint16_t* p, f32x16 a) {
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p),
+                      _mm512_cvtepi32_epi16(_mm512_srli_epi32(_mm512_castps_si512(a.v), 16)));
+}
+HADAL_INLINE void store_bf16_some(uint16_t* p, f32x16 a, int64_t n) {
+  _mm256_mask_storeu_epi16(p, first_lanes(n),
+                           _mm512_cvtepi32_epi16(_mm512_srli_epi32(_mm512_castps_si512(a.v), 16)));
+}
+
+// Lane l takes lane l ^ distance.
+template <int distance>
+HADAL_INLINE f32x16 swap_lanes(f32x16 a) {
+  if constexpr (distance == 1) return _mm512_permute_ps(a.v, 0xb1);
+  if constexpr (distance == 2) return _mm512_permute_ps(a.v, 0x4e);
+  if constexpr (distance == 4) return _mm512_shuffle_f32x4(a.v, a.v, 0xb1);
+  if constexpr (distance == 8) return _mm512_shuffle_f32x4(a.v, a.v, 0x4e);
+}
+HADAL_INLINE f32x16 repeat_even(f32x16 a) {
+  return _mm512_moveldup_ps(a.v);
+}
+HADAL_INLINE f32x16 repeat_odd(f32x16 a) {
+  return _mm512_movehdup_ps(a.v);
+}
+
+// 32 consecutive numbers as their odd and their even elements.
+HADAL_INLINE void load_pairs(const float* p, f32x16& odd, f32x16& even) {
+  const __m512 a = _mm512_loadu_ps(p), b = _mm512_loadu_ps(p + 16);
+  const __m512i evens = _mm512_set_epi32(30, 28, 26, 24, 22, 20, 18, 16, 14, 12, 10, 8, 6, 4, 2, 0);
+  even = _mm512_permutex2var_ps(a, evens, b);
+  odd = _mm512_permutex2var_ps(a, _mm512_add_epi32(evens, _mm512_set1_epi32(1)), b);
+}
+HADAL_INLINE void load_pairs_bf16(const void* p, f32x16& odd, f32x16& even) {
+  const __m512i a = _mm512_loadu_si512(p);
+  even = _mm512_castsi512_ps(_mm512_slli_epi32(a, 16));
+  odd = _mm512_castsi512_ps(_mm512_and_si512(a, _mm512_set1_epi32(static_cast<int>(0xffff0000u))));
+}
+
+// e4m3 to fp32 through fp16, which has the same fields with four more mantissa bits and a bias larger by 8;
+// its subnormals convert exactly.
+HADAL_INLINE __m512i e4m3_to_half(__m512i words) {  // sign-extended codes
+  const __m512i half =
+      _mm512_and_si512(_mm512_slli_epi16(words, 7), _mm512_set1_epi16(static_cast<short>(0xbf80)));
+  const __m512i magnitude = _mm512_set1_epi16(0x7f);
+  const __mmask32 nan = _mm512_cmpeq_epi16_mask(_mm512_and_si512(words, magnitude), magnitude);
+  return _mm512_mask_mov_epi16(half, nan, _mm512_set1_epi16(0x7e00));
+}
+HADAL_INLINE f32x16 half_to_float(__m256i half) {
+  return _mm512_mul_ps(_mm512_cvtph_ps(half), _mm512_set1_ps(256.0f));
+}
+// 64 codes in the order of the FP8 dot product.
+HADAL_INLINE void decode_fp8(const uint8_t* p, f32x16 (&out)[4]) {
+  const __m512i order =
+      _mm512_broadcast_i32x4(_mm_setr_epi8(1, 3, 5, 7, 0, 2, 4, 6, 9, 11, 13, 15, 8, 10, 12, 14));
+  const __m512i gather = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+  const __m512i codes = _mm512_permutexvar_epi32(gather, _mm512_shuffle_epi8(_mm512_loadu_si512(p), order));
+  const __m512i low = e4m3_to_half(_mm512_cvtepi8_epi16(_mm512_castsi512_si256(codes)));
+  const __m512i high = e4m3_to_half(_mm512_cvtepi8_epi16(_mm512_extracti64x4_epi64(codes, 1)));
+  out[0] = half_to_float(_mm512_castsi512_si256(low));
+  out[1] = half_to_float(_mm512_extracti64x4_epi64(low, 1));
+  out[2] = half_to_float(_mm512_castsi512_si256(high));
+  out[3] = half_to_float(_mm512_extracti64x4_epi64(high, 1));
+}
+// 32 codes as odd and even elements.
+HADAL_INLINE void decode_fp8_pairs(const uint8_t* p, f32x16& odd, f32x16& even) {
+  const __m256i codes = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
+  const __m512i words = _mm512_castsi256_si512(codes);
+  const __m512i low = e4m3_to_half(_mm512_srai_epi16(_mm512_slli_epi16(words, 8), 8));
+  const __m512i high = e4m3_to_half(_mm512_srai_epi16(words, 8));
+  even = half_to_float(_mm512_castsi512_si256(low));
+  odd = half_to_float(_mm512_castsi512_si256(high));
+}
+
+// e2m1 by table, the block's scale in the table.
+struct Fp4Table {
+  __m512 values;
+};
+HADAL_INLINE Fp4Table fp4_table(float scale) {
+  const __m512 base = _mm512_setr_ps(0.0f, 0.5f, 1.0f, 1.5f, 2.0f, 3.0f, 4.0f, 6.0f, -0.0f, -0.5f, -1.0f,
+                                     -1.5f, -2.0f, -3.0f, -4.0f, -6.0f);
+  return {_mm512_mul_ps(base, _mm512_set1_ps(scale))};
+}
+HADAL_INLINE void decode_fp4(const uint8_t* p, const Fp4Table& table, f32x16& odd, f32x16& even) {
+  const __m512i codes = _mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
+  even = _mm512_permutexvar_ps(codes, table.values);
+  odd = _mm512_permutexvar_ps(_mm512_srli_epi32(codes, 4), table.values);
+}
+
+HADAL_INLINE float max_lanes(f32x16 a) {
+  return _mm512_reduce_max_ps(a.v);
+}
+
+// The tree of the canonical sum: l + (l+8), then +4, +2, +1.
+HADAL_INLINE float tree_sum(f32x16 a) {
+  const __m256 b = _mm256_add_ps(_mm512_castps512_ps256(a.v), _mm512_extractf32x8_ps(a.v, 1));
+  const __m128 c = _mm_add_ps(_mm256_castps256_ps128(b), _mm256_extractf128_ps(b, 1));
+  const __m128 d = _mm_add_ps(c, _mm_movehl_ps(c, c));
+  return _mm_cvtss_f32(_mm_add_ss(d, _mm_movehdup_ps(d)));
+}
+
+// Lane i takes tree_sum(a[i]): the same additions, four vectors to one in each step.
+HADAL_INLINE f32x16 tree_sum16(const f32x16* a) {
+  const auto eight = [](f32x16 x, f32x16 y) HADAL_LAMBDA_INLINE {
+    return f32x16(_mm512_add_ps(_mm512_shuffle_f32x4(x.v, y.v, 0x44), _mm512_shuffle_f32x4(x.v, y.v, 0xee)));
+  };
+  const auto four = [](f32x16 x, f32x16 y) HADAL_LAMBDA_INLINE {
+    return f32x16(_mm512_add_ps(_mm512_shuffle_f32x4(x.v, y.v, 0x88), _mm512_shuffle_f32x4(x.v, y.v, 0xdd)));
+  };
+  const auto two = [](f32x16 x, f32x16 y) HADAL_LAMBDA_INLINE {
+    const __m512d s = _mm512_castps_pd(x.v), t = _mm512_castps_pd(y.v);
+    return f32x16(_mm512_add_ps(_mm512_castpd_ps(_mm512_unpacklo_pd(s, t)),
+                                _mm512_castpd_ps(_mm512_unpackhi_pd(s, t))));
+  };
+  const auto one = [](f32x16 x, f32x16 y) HADAL_LAMBDA_INLINE {
+    return f32x16(_mm512_add_ps(_mm512_shuffle_ps(x.v, y.v, 0x88), _mm512_shuffle_ps(x.v, y.v, 0xdd)));
+  };
+  f32x16 quad[4];  // quad[i]: four lanes each of a[i], a[i + 4], a[i + 8], a[i + 12]
+#pragma GCC unroll 4
+  for (int i = 0; i < 4; ++i) quad[i] = four(eight(a[i], a[i + 4]), eight(a[i + 8], a[i + 12]));
+  return one(two(quad[0], quad[1]), two(quad[2], quad[3]));
+}
+
+#if HADAL_BF16_DOT
+
+// Sixteen pairs of bf16.
+struct bf16x32 {
+  __m512i v;
+};
+HADAL_INLINE bf16x32 load_bf16x32(const void* p) {
+  return {_mm512_loadu_si512(p)};
+}
+// fma(even, even, fma(odd, odd, acc)) in each lane.
+HADAL_INLINE f32x16 dot(f32x16 acc, bf16x32 a, bf16x32 b) {
+  return _mm512_dpbf16_ps(acc.v, (__m512bh)a.v, (__m512bh)b.v);
+}
+// Numbers that are bf16 already as pairs.
+HADAL_INLINE bf16x32 join_pairs(f32x16 odd, f32x16 even) {
+  return {_mm512_or_si512(
+      _mm512_and_si512(_mm512_castps_si512(odd.v), _mm512_set1_epi32(static_cast<int>(0xffff0000u))),
+      _mm512_srli_epi32(_mm512_castps_si512(even.v), 16))};
+}
+HADAL_INLINE void store(void* p, bf16x32 a) {
+  _mm512_storeu_si512(p, a.v);
+}
+// Rows s (odd) and s + 1 (even) of 32 dimensions, interleaved: pairs of dimensions 8q + i in `low`, 8q + 4 +
+// i in `high`, where lane 4q + i.
+HADAL_INLINE void interleave(bf16x32 odd, bf16x32 even, bf16x32& low, bf16x32& high) {
+  low = {_mm512_unpacklo_epi16(even.v, odd.v)};
+  high = {_mm512_unpackhi_epi16(even.v, odd.v)};
+}
+HADAL_INLINE bf16x32 splat_pair(uint32_t pair) {
+  return {_mm512_set1_epi32(static_cast<int>(pair))};
+}
+
+// The low and the high byte of the bf16 number of every e4m3 magnitude.
+struct E4m3Bytes {
+  alignas(64) uint8_t low[128];
+  alignas(64) uint8_t high[128];
+};
+constexpr E4m3Bytes make_e4m3_bytes() {
+  E4m3Bytes table{};
+  for (int code = 0; code < 128; ++code) {
+    const int exponent = code >> 3, mantissa = code & 7;
+    int value = (exponent + 120) << 7 | mantissa << 4;
+    if (code == 127) value = 0x7fc0;
+    if (exponent == 0) {  // mantissa * 2^-9: the top bit is the implicit one
+      int top = 2;
+      while (top >= 0 && (mantissa >> top) == 0) --top;
+      value = top < 0 ? 0 : (118 + top) << 7 | ((mantissa << (7 - top)) & 0x7f);
+    }
+    table.low[code] = static_cast<uint8_t>(value & 0xff);
+    table.high[code] = static_cast<uint8_t>(value >> 8);
+  }
+  return table;
+}
+constexpr E4m3Bytes kE4m3Bytes = make_e4m3_bytes();
+
+// 64 codes in the order of the FP8 dot product, without arithmetic.
+HADAL_INLINE void decode_fp8(const uint8_t* p, bf16x32 (&out)[2]) {
+  const __m512i codes = _mm512_loadu_si512(p);
+  const __m512i low = _mm512_permutex2var_epi8(_mm512_load_si512(kE4m3Bytes.low), codes,
+                                               _mm512_load_si512(kE4m3Bytes.low + 64));
+  __m512i high = _mm512_permutex2var_epi8(_mm512_load_si512(kE4m3Bytes.high), codes,
+                                          _mm512_load_si512(kE4m3Bytes.high + 64));
+  high = _mm512_ternarylogic_epi32(high, codes, _mm512_set1_epi8(static_cast<char>(0x80)),
+                                   0xf8);  // high | codes & 0x80
+  out[0] = {_mm512_unpacklo_epi8(low, high)};
+  out[1] = {_mm512_unpackhi_epi8(low, high)};
+}
+
+// 16 bytes of e2m1: nibbles to words, words to bf16. `exponent`: the scale's power of two as an addend to
+// both words of a pair; it goes to all entries but the zeros.
+HADAL_INLINE bf16x32 decode_fp4(const uint8_t* p, uint32_t exponent) {
+  const __m512i base = _mm512_broadcast_i64x4(
+      _mm256_setr_epi16(0, 0x3f00, 0x3f80, 0x3fc0, 0x4000, 0x4040, 0x4080, 0x40c0, static_cast<short>(0x8000),
+                        static_cast<short>(0xbf00), static_cast<short>(0xbf80), static_cast<short>(0xbfc0),
+                        static_cast<short>(0xc000), static_cast<short>(0xc040), static_cast<short>(0xc080),
+                        static_cast<short>(0xc0c0)));
+  const __m512i table =
+      _mm512_mask_add_epi16(base, 0xfefefefeu, base, _mm512_set1_epi32(static_cast<int>(exponent)));
+  const __m512i words = _mm512_cvtepu16_epi64(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
+  const __m512i nibbles = _mm512_multishift_epi64_epi8(_mm512_set1_epi64(0x000c000800040000), words);
+  return {_mm512_permutexvar_epi16(nibbles, table)};
+}
+
+#endif  // HADAL_BF16_DOT
+
+}  // namespace
+}  // namespace hadal::HADAL_ISA

@@ -1,0 +1,131 @@
+// embed, matmul and grouped_matmul against the reference.
+#include <fmt/format.h>
+
+#include "cpu/backends.h"
+
+namespace hadal::test {
+namespace {
+
+class CpuLinear : public CpuOpsTest {};
+
+std::string describe(WeightFormat format, DType dtype, int64_t tokens, int64_t rows, int64_t k) {
+  return fmt::format("format {}, {}, [{}, {}] by [{}, {}]", static_cast<int>(format), dtype_name(dtype),
+                     tokens, k, rows, k);
+}
+
+TEST_F(CpuLinear, Embed) {
+  for (const DType dtype : kBoth)
+    for (const WeightFormat format : {WeightFormat::kBF16, WeightFormat::kF32})
+      for (const int64_t n : {1, 15, 16, 33, 100})
+        expect_same("embed", [&](OpCase& c) {
+          c.ops().embed(c.output("out", dtype, {5, 2, n}, 3), c.weight(format, 11, n, true, 2),
+                        c.integers(DType::kI32, {5}, 0, 11));
+        });
+}
+
+// Depths around every step of the dot products, odd numbers of rows and tokens.
+TEST_F(CpuLinear, SizesAndTails) {
+  for (const WeightFormat format : kFormats)
+    for (const DType dtype : kBoth)
+      for (const int64_t k : {1, 15, 31, 32, 63, 64, 65, 127, 160, 191, 257})
+        for (const int64_t tokens : {1, 2, 5}) {
+          if (format == WeightFormat::kFP4 && k % 32 != 0) continue;
+          expect_same(describe(format, dtype, tokens, 11, k), [&](OpCase& c) {
+            c.ops().matmul(c.output("out", dtype, {tokens, 11}), c.tensor(dtype, {tokens, k}),
+                           c.weight(format, 11, k));
+          });
+        }
+}
+
+TEST_F(CpuLinear, TokensAndRows) {
+  for (const WeightFormat format : kFormats)
+    for (const DType dtype : kBoth)
+      for (const int64_t tokens : {1, 2, 3, 4, 6, 7, 8, 13, 65, 67})
+        for (const int64_t rows : {1, 6, 130}) {
+          if (tokens > 8 && rows != 130) continue;
+          expect_same(describe(format, dtype, tokens, rows, 96), [&](OpCase& c) {
+            c.ops().matmul(c.output("out", dtype, {tokens, rows}), c.tensor(dtype, {tokens, 96}),
+                           c.weight(format, rows, 96));
+          });
+        }
+}
+
+// Longer than a block of K, and than the scales widened at a time.
+TEST_F(CpuLinear, Deep) {
+  for (const WeightFormat format : kFormats)
+    for (const DType dtype : kBoth)
+      for (const int64_t tokens : {1, 2, 4, 9})
+        expect_same(describe(format, dtype, tokens, 9, 4128), [&](OpCase& c) {
+          c.ops().matmul(c.output("out", dtype, {tokens, 9}), c.tensor(dtype, {tokens, 4128}),
+                         c.weight(format, 9, 4128));
+        });
+}
+
+// Large, small and special numbers; scales up to the edges that the loader allows.
+TEST_F(CpuLinear, Extremes) {
+  for (const WeightFormat format : kFormats)
+    for (const DType dtype : kBoth)
+      for (const Spread spread : kSpreads)
+        for (const int64_t tokens : {1, 3, 9})
+          for (const bool wide : {false, true})
+            expect_same(describe(format, dtype, tokens, 40, 160), [&](OpCase& c) {
+              c.ops().matmul(c.output("out", dtype, {tokens, 40}), c.tensor(dtype, {tokens, 160}, spread),
+                             c.weight(format, 40, 160, wide));
+            });
+}
+
+TEST_F(CpuLinear, EveryE4m3Code) {
+  for (const DType dtype : kBoth)
+    for (const int64_t tokens : {1, 9})
+      expect_same("e4m3 codes", [&](OpCase& c) {
+        // One weight per row that counts: the output is the code's value times x.
+        Weight w = c.weight(WeightFormat::kFP8, 256, 64);
+        for (int64_t r = 0; r < 256; ++r)
+          for (int64_t i = 0; i < 64; ++i)
+            w.data.data[r * 64 + i] = std::byte(static_cast<uint8_t>(i == r % 64 ? r : 0));
+        c.ops().matmul(c.output("out", DType::kF32, {tokens, 256}), c.tensor(dtype, {tokens, 64}), w);
+      });
+}
+
+TEST_F(CpuLinear, OtherOutputTypeAndStrides) {
+  for (const WeightFormat format : kFormats)
+    for (const DType dtype : kBoth)
+      for (const DType out : kBoth)
+        for (const int64_t tokens : {1, 6})
+          expect_same(describe(format, dtype, tokens, 37, 224), [&](OpCase& c) {
+            c.ops().matmul(c.output("out", out, {tokens, 37}, 5),
+                           c.tensor(dtype, {tokens, 224}, Spread::kNormal, 9),
+                           c.weight(format, 37, 224, false, 7));
+          });
+}
+
+TEST_F(CpuLinear, RankThreeInput) {
+  for (const DType dtype : kBoth)
+    expect_same("rank 3", [&](OpCase& c) {
+      c.ops().matmul(c.output("out", dtype, {3, 5, 21}, 2), c.tensor(dtype, {3, 5, 64}, Spread::kNormal, 4),
+                     c.weight(WeightFormat::kBF16, 21, 64));
+    });
+}
+
+TEST_F(CpuLinear, NoTokens) {
+  expect_same("no tokens", [&](OpCase& c) {
+    c.ops().matmul(c.output("out", DType::kBF16, {0, 21}), c.tensor(DType::kBF16, {0, 64}),
+                   c.weight(WeightFormat::kFP8, 21, 64));
+  });
+}
+
+// Groups whose borders do not fall on borders of scales.
+TEST_F(CpuLinear, Grouped) {
+  for (const WeightFormat format : kFormats)
+    for (const DType dtype : kBoth)
+      for (const int64_t tokens : {1, 2, 10})
+        for (const int64_t rows : {8, 100, 128})
+          expect_same(describe(format, dtype, tokens, rows, 192), [&](OpCase& c) {
+            c.ops().grouped_matmul(c.output("out", dtype, {tokens, 3, rows}, 1),
+                                   c.tensor(dtype, {tokens, 3, 192}, Spread::kNormal, 2),
+                                   c.weight(format, 3 * rows, 192));
+          });
+}
+
+}  // namespace
+}  // namespace hadal::test
