@@ -20,7 +20,7 @@ struct ParseArgs {
   bool hosted = false;
   bool reference = false;
   bool no_tools = false;
-  size_t fragment = 0;
+  int64_t fragment = 0;
   std::string mode = "chat";
   std::vector<std::string> stops;
 };
@@ -50,7 +50,7 @@ std::string parse_one(const std::string& completion, const std::string& mode, co
   options.stops = args.stops;
   ChatParser parser(std::move(options));
   CollectingSink sink;
-  push_flat(parser, completion, args.fragment, sink);
+  push_flat(parser, completion, static_cast<size_t>(args.fragment), sink);
   parser.finish(FinishCause::kLength, sink);  // without an end-of-sentence token the answer was cut off
   return message_json(sink.message, args.hosted);
 }
@@ -95,7 +95,8 @@ void add_parse(CLI::App& app) {
                     "one {\"completion\", \"mode\"} a line; prints one object a line");
   command
       ->add_option("--fragment", args->fragment, "feed the parser this many bytes at a time; 0: all at once")
-      ->capture_default_str();
+      ->capture_default_str()
+      ->check(CLI::NonNegativeNumber);
   command->add_option("--mode", args->mode, "where the prompt ended: chat (content) or thinking (reasoning)")
       ->capture_default_str()
       ->check(CLI::IsMember({"chat", "thinking"}));
