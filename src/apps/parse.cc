@@ -96,7 +96,7 @@ void add_parse(CLI::App& app) {
   command
       ->add_option("--fragment", args->fragment, "feed the parser this many bytes at a time; 0: all at once")
       ->capture_default_str()
-      ->check(CLI::NonNegativeNumber);
+      ->check(CLI::Range(int64_t{0}, int64_t{1'000'000'000}));
   command->add_option("--mode", args->mode, "where the prompt ended: chat (content) or thinking (reasoning)")
       ->capture_default_str()
       ->check(CLI::IsMember({"chat", "thinking"}));
