@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <unordered_map>
+#include <utility>
 
 namespace hadal {
 namespace {
@@ -35,18 +36,16 @@ void order_results(std::vector<Block>& blocks, const std::vector<ToolCall>& call
   for (size_t i = 0; i < calls.size(); ++i) order[calls[i].id] = i;
   std::vector<size_t> places;
   std::vector<Block> results;
+  std::vector<std::pair<size_t, size_t>> sorted;  // rank, index into results
   for (size_t i = 0; i < blocks.size(); ++i) {
     if (!blocks[i].is_result) continue;
+    const auto found = order.find(blocks[i].call_id);
+    sorted.emplace_back(found == order.end() ? 0 : found->second, results.size());
     places.push_back(i);
     results.push_back(std::move(blocks[i]));
   }
-  const auto rank = [&order](const Block& block) {
-    const auto found = order.find(block.call_id);
-    return found == order.end() ? size_t{0} : found->second;
-  };
-  std::stable_sort(results.begin(), results.end(),
-                   [&](const Block& a, const Block& b) { return rank(a) < rank(b); });
-  for (size_t i = 0; i < places.size(); ++i) blocks[places[i]] = std::move(results[i]);
+  std::sort(sorted.begin(), sorted.end());
+  for (size_t i = 0; i < places.size(); ++i) blocks[places[i]] = std::move(results[sorted[i].second]);
 }
 
 class TurnBuilder {
