@@ -16,21 +16,6 @@
 #include "base/error.h"
 #include "base/log.h"
 
-// Lets the program link while a subcommand's file is not there yet.
-namespace hadal::apps {
-#define HADAL_OPTIONAL_COMMAND(name) __attribute__((weak)) void name(CLI::App&)
-HADAL_OPTIONAL_COMMAND(add_tokenize);
-HADAL_OPTIONAL_COMMAND(add_encode);
-HADAL_OPTIONAL_COMMAND(add_parse);
-HADAL_OPTIONAL_COMMAND(add_inspect);
-HADAL_OPTIONAL_COMMAND(add_logits);
-HADAL_OPTIONAL_COMMAND(add_trace);
-HADAL_OPTIONAL_COMMAND(add_perplexity);
-HADAL_OPTIONAL_COMMAND(add_generate);
-HADAL_OPTIONAL_COMMAND(add_chat);
-HADAL_OPTIONAL_COMMAND(add_selftest);
-}  // namespace hadal::apps
-
 namespace {
 
 using namespace hadal;
@@ -71,7 +56,7 @@ void add_commands(CLI::App& app) {
   using namespace hadal::apps;
   for (void (*add)(CLI::App&) : {add_chat, add_generate, add_inspect, add_perplexity, add_tokenize,
                                  add_encode, add_parse, add_logits, add_trace, add_selftest}) {
-    if (add != nullptr) add(app);
+    add(app);
   }
 }
 
