@@ -43,7 +43,7 @@ class Conversation {
 
   // Prints the answer to one message. Returns false when it was interrupted.
   bool answer(const std::string& text, AnswerPrinter::Options printing) {
-    request_.messages.push_back({"user", text});
+    request_.messages.push_back(plain_message("user", text));
     AnswerPrinter printer(printing);
     ParserOptions parser;
     parser.tools = false;
@@ -75,7 +75,7 @@ class Conversation {
 
   void reset(const std::string& system) {
     request_.messages.clear();
-    if (!system.empty()) request_.messages.push_back({"system", system});
+    if (!system.empty()) request_.messages.push_back(plain_message("system", system));
     system_ = system;
   }
 

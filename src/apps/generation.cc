@@ -60,6 +60,13 @@ bool set_thinking(ChatRequest& request, std::string_view word) {
   return true;
 }
 
+Message plain_message(std::string role, std::string content) {
+  Message message;
+  message.role = std::move(role);
+  message.content = std::move(content);
+  return message;
+}
+
 std::string_view finish_name(Finish finish) {
   switch (finish) {
     case Finish::kStop:

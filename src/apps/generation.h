@@ -35,6 +35,9 @@ SamplingParams sampling_params(const GenerationOptions& options, const Generatio
 // Sets mode and effort of a request; false for a word that is none of off, low, high, max.
 bool set_thinking(ChatRequest& request, std::string_view word);
 
+// A message with nothing but a role and a text.
+Message plain_message(std::string role, std::string content);
+
 enum class Finish { kStop, kLength, kInterrupted };
 std::string_view finish_name(Finish finish);
 
