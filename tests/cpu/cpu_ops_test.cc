@@ -1,85 +1,139 @@
-// What is not arithmetic: choosing an instruction set, threads, the selftest.
-#include "cpu/cpu_ops.h"
+// Norms, RoPE, quantisation, Hadamard and the other row ops against the reference.
+#include <fmt/format.h>
 
-#include <gmock/gmock.h>
-#include <gtest/gtest.h>
+#include "cpu/backends.h"
 
-#include "base/error.h"
-#include "cpu/cpu_features.h"
-#include "cpu/selftest.h"
-
-namespace hadal {
+namespace hadal::test {
 namespace {
 
-TEST(CpuOps, DefaultsToTheBest) {
-  const std::vector<std::string> isas = available_isas();
-  ASSERT_FALSE(isas.empty());
-  EXPECT_EQ(isas.back(), "generic");
-  const CpuOps ops;
-  EXPECT_EQ(ops.isa(), isas.front());
-  EXPECT_EQ(ops.threads(), available_cpus());
+class CpuRows : public CpuOpsTest {};
+
+TEST_F(CpuRows, RmsNorm) {
+  for (const DType x : kBoth)
+    for (const DType out : kBoth)
+      for (const DType gain : kBoth)
+        for (const int64_t n : {1, 15, 16, 17, 48, 100, 1029})
+          for (const Spread spread : kSpreads)
+            expect_same(fmt::format("rms_norm of {}", n), [&](OpCase& c) {
+              c.ops().rms_norm(c.output("out", out, {3, n}, 1), c.tensor(x, {3, n}, spread, 2),
+                               c.tensor(gain, {n}), 1e-6f);
+            });
 }
 
-TEST(CpuOps, NamedIsa) {
-  for (const std::string& isa : available_isas()) {
-    const CpuOps ops({.threads = 2, .isa = isa});
-    EXPECT_EQ(ops.isa(), isa);
-    EXPECT_EQ(ops.threads(), 2);
+TEST_F(CpuRows, RmsNormInPlaceManyRows) {
+  for (const DType dtype : kBoth)
+    expect_same("in place", [&](OpCase& c) {
+      const View x = c.inout("x", c.tensor(dtype, {300, 70}));
+      c.ops().rms_norm(x, x, c.tensor(DType::kF32, {70}), 1e-6f);
+    });
+}
+
+TEST_F(CpuRows, HeadNorm) {
+  for (const DType dtype : kBoth)
+    for (const int64_t n : {1, 16, 40, 512})
+      for (const Spread spread : kSpreads)
+        expect_same(fmt::format("head_norm of {}", n), [&](OpCase& c) {
+          c.ops().head_norm(c.inout("x", c.tensor(dtype, {3, 9, n}, spread, 3)), 1e-6f);
+        });
+}
+
+TEST_F(CpuRows, RopeAngles) {
+  expect_same("angles", [&](OpCase& c) {
+    const View freqs = c.tensor(DType::kF32, {32});
+    for (int i = 0; i < 32; ++i) freqs.as<float>()[i] = std::pow(10000.0f, -static_cast<float>(i) / 32);
+    c.ops().rope_angles(c.output("out", DType::kF32, {300, 32, 2}),
+                        c.integers(DType::kI64, {300}, 0, 1 << 20), freqs);
+  });
+}
+
+TEST_F(CpuRows, Rope) {
+  for (const DType dtype : kBoth)
+    for (const Direction direction : {Direction::kForward, Direction::kInverse})
+      for (const int64_t pairs : {1, 7, 8, 9, 32})
+        for (const Spread spread : kSpreads)
+          expect_same(fmt::format("rope of {} pairs", pairs), [&](OpCase& c) {
+            c.ops().rope(c.inout("x", c.tensor(dtype, {5, 3, 71}, spread, 1)),
+                         c.tensor(DType::kF32, {5, pairs, 2}), direction);
+            c.ops().rope(c.inout("row", c.tensor(dtype, {5, 64}, spread)),
+                         c.tensor(DType::kF32, {5, pairs, 2}), direction);
+          });
+}
+
+TEST_F(CpuRows, FakeQuant) {
+  for (const DType x : kBoth)
+    for (const DType out : kBoth)
+      for (const QuantSim sim : {QuantSim::kFp8Block128, QuantSim::kFp8Block64, QuantSim::kFp4Block32})
+        for (const int64_t n : {1, 31, 32, 64, 100, 128, 448, 600})
+          for (const Spread spread : kSpreads)
+            expect_same(fmt::format("fake_quant of {}", n), [&](OpCase& c) {
+              c.ops().fake_quant(c.output("out", out, {4, n}, 1), c.tensor(x, {4, n}, spread, 1), sim);
+            });
+}
+
+// Every bf16 number between the smallest and the largest of a block, at a scale of one: all ties of the
+// grids.
+TEST_F(CpuRows, FakeQuantOfEveryTie) {
+  for (const QuantSim sim : {QuantSim::kFp8Block128, QuantSim::kFp4Block32}) {
+    const int block = sim == QuantSim::kFp4Block32 ? 32 : 128;
+    const uint32_t top = sim == QuantSim::kFp4Block32 ? 0x40c0 : 0x43e0;  // 6 and 448
+    expect_same("every bf16", [&](OpCase& c) {
+      const int64_t rows = top / static_cast<uint32_t>(block - 1) + 1;
+      const View x = c.tensor(DType::kBF16, {rows, block});
+      uint32_t code = 0;
+      for (int64_t r = 0; r < rows; ++r) {
+        auto* row = x.row<uint16_t>(r);
+        row[0] = static_cast<uint16_t>(top);
+        for (int i = 1; i < block; ++i, ++code)
+          row[i] = static_cast<uint16_t>(std::min(code, top) | ((i & 1) << 15));
+      }
+      c.ops().fake_quant(c.output("out", DType::kBF16, {rows, block}), x, sim);
+    });
   }
 }
 
-TEST(CpuOps, UnknownIsa) {
-  try {
-    const CpuOps ops({.threads = 1, .isa = "avx1024"});
-    FAIL() << "no error";
-  } catch (const Error& error) {
-    EXPECT_EQ(error.code(), ErrorCode::kInvalidInput);
-    EXPECT_THAT(error.what(), testing::HasSubstr("avx1024"));
-    EXPECT_THAT(error.what(), testing::HasSubstr("generic"));
+TEST_F(CpuRows, Hadamard) {
+  for (const DType dtype : kBoth)
+    for (const int64_t n : {1, 2, 4, 8, 16, 32, 64, 128, 256})
+      for (const Spread spread : kSpreads)
+        expect_same(fmt::format("hadamard of {}", n), [&](OpCase& c) {
+          c.ops().hadamard(c.inout("x", c.tensor(dtype, {3, 5, n}, spread, 1)));
+        });
+}
+
+TEST_F(CpuRows, ScaleAddGather) {
+  for (const DType dtype : kBoth)
+    for (const int64_t n : {1, 16, 29})
+      for (const Spread spread : kSpreads) {
+        expect_same("scale", [&](OpCase& c) {
+          c.ops().scale(c.inout("x", c.tensor(dtype, {3, n}, spread, 1)), 0.37f);
+        });
+        expect_same("add", [&](OpCase& c) {
+          c.ops().add_broadcast(c.output("out", dtype, {5, 3, n}, 1), c.tensor(dtype, {5, 3, n}, spread, 2),
+                                c.tensor(dtype, {5, n}, spread, 3));
+        });
+        expect_same("gather", [&](OpCase& c) {
+          c.ops().gather_rows(c.output("out", dtype, {4, 3, n}, 1), c.tensor(dtype, {5, 3, n}, spread, 2),
+                              c.integers(DType::kI32, {4}, 0, 5));
+        });
+        expect_same("gather rank 2", [&](OpCase& c) {
+          c.ops().gather_rows(c.output("out", dtype, {4, n}), c.tensor(dtype, {5, n}, spread),
+                              c.integers(DType::kI32, {4}, 0, 5));
+        });
+      }
+}
+
+TEST_F(CpuRows, ManyRowsOverThreads) {
+  for (const DType dtype : kBoth) {
+    expect_same("head_norm",
+                [&](OpCase& c) { c.ops().head_norm(c.inout("x", c.tensor(dtype, {40, 16, 64})), 1e-6f); });
+    expect_same("hadamard",
+                [&](OpCase& c) { c.ops().hadamard(c.inout("x", c.tensor(dtype, {40, 16, 64}))); });
+    expect_same("fake_quant", [&](OpCase& c) {
+      c.ops().fake_quant(c.output("out", dtype, {90, 512}), c.tensor(dtype, {90, 512}),
+                         QuantSim::kFp8Block128);
+    });
   }
-}
-
-TEST(CpuOps, BadThreadCounts) {
-  for (const int threads : {-1, 100000})
-    EXPECT_THROW(CpuOps({.threads = threads, .isa = ""}), Error) << threads;
-}
-
-TEST(CpuFeatures, EachLevelHasTheOneBelow) {
-  const CpuFeatures f = detect_cpu_features();
-  EXPECT_TRUE(!f.avx512 || f.avx2);
-  EXPECT_TRUE(!f.avx512bf16 || f.avx512);
-  EXPECT_EQ(available_isas().size(), 1u + f.avx2 + f.avx512 + f.avx512bf16);
-}
-
-TEST(Selftest, FindsNothing) {
-  const std::vector<SelftestResult> results = run_selftest(7, 2);
-  // Every op of ops.h that computes or moves something, on every instruction set.
-  EXPECT_EQ(results.size(), 23u * available_isas().size());
-  for (const SelftestResult& result : results)
-    EXPECT_FALSE(result.difference.has_value())
-        << result.op << " on " << result.isa << ": " << result.difference.value_or("");
-}
-
-TEST(OpCase, SeesADifference) {
-  CpuOps ops({.threads = 1, .isa = "generic"});
-  OpCase a(ops, 3), b(ops, 3), c(ops, 3);
-  for (OpCase* one : {&a, &b, &c}) one->inout("x", one->tensor(DType::kBF16, {2, 5}));
-  EXPECT_FALSE(OpCase::compare(a, b).has_value());
-  const View y = c.output("y", DType::kF32, {2, 3}, 1), z = b.output("y", DType::kF32, {2, 3}, 1);
-  y.as<float>()[1] = 1.0f;
-  z.as<float>()[1] = 1.0f;
-  EXPECT_FALSE(OpCase::compare(b, c).has_value());
-  // Bytes that belong to no row count too.
-  y.as<float>()[3] = 1.0f;
-  EXPECT_THAT(OpCase::compare(b, c).value_or(""), testing::HasSubstr("element 3"));
-  y.as<float>()[3] = z.as<float>()[3];
-  y.as<float>()[5] = 0.0f;
-  z.as<float>()[5] = -0.0f;
-  EXPECT_TRUE(OpCase::compare(b, c).has_value());
-  y.as<float>()[5] = std::numeric_limits<float>::quiet_NaN();
-  z.as<float>()[5] = -std::numeric_limits<float>::quiet_NaN();
-  EXPECT_FALSE(OpCase::compare(b, c).has_value());
 }
 
 }  // namespace
-}  // namespace hadal
+}  // namespace hadal::test

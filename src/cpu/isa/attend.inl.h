@@ -249,9 +249,8 @@ HADAL_INLINE void attend_as(const AttendTile& t) {
 }
 
 void attend(const AttendTile& tile) {
-#if HADAL_BF16_DOT
-  if (tile.q_bf16 && tile.layout.format != KernelRowFormat::kF32) return attend_as<Pairs>(tile);
-#endif
+  if (kHasBf16Policy && tile.q_bf16 && tile.layout.format != KernelRowFormat::kF32)
+    return attend_as<Bf16Policy>(tile);
   attend_as<Lanes>(tile);
 }
 

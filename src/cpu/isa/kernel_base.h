@@ -15,4 +15,8 @@
 #ifndef HADAL_BF16_DOT
 #define HADAL_BF16_DOT 0
 #endif
+// The ISA has a faster multiply-add for factors that are bf16 (fma_short).
+#ifndef HADAL_SHORT_FMA
+#define HADAL_SHORT_FMA 0
+#endif
 #define HADAL_LAMBDA_INLINE __attribute__((always_inline))

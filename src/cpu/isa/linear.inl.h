@@ -13,6 +13,7 @@ namespace {
 constexpr int64_t kVecBytes = 64;
 
 struct Lanes {
+  using Decoding = Lanes;  // whose decoders it uses
   static constexpr int64_t kElements = 16;
   using Vec = f32x16;
   static HADAL_INLINE Vec load(const std::byte* p) {
@@ -28,8 +29,16 @@ struct Lanes {
   }
 };
 
+#if HADAL_SHORT_FMA
+// Lanes whose numbers are bf16.
+struct ShortLanes : Lanes {
+  static HADAL_INLINE f32x16 mac(f32x16 acc, Vec x, Vec w) { return fma_short(x, w, acc); }
+};
+#endif
+
 #if HADAL_BF16_DOT
 struct Pairs {
+  using Decoding = Pairs;
   static constexpr int64_t kElements = 32;
   using Vec = bf16x32;
   static HADAL_INLINE Vec load(const std::byte* p) { return load_bf16x32(p); }
@@ -146,7 +155,7 @@ HADAL_INLINE void prepare_step(std::byte* out, const float* x) {
 
 template <class P, KernelFormat format>
 HADAL_INLINE void prepare_row(std::byte* out, ConstRow x, int64_t k, const std::byte* scale) {
-  using D = Decoder<P, format>;
+  using D = Decoder<typename P::Decoding, format>;
   alignas(64) float step[64];
   for (int64_t at = 0; at < k; at += D::kStep, out += D::kVecs * kVecBytes) {
     const f32x16 factor(scale != nullptr ? e8m0(static_cast<uint8_t>(scale[at / 128])) : 1.0f);
@@ -211,7 +220,7 @@ bool usable_as_is(KernelFormat format, bool x_bf16, int64_t k) {
 template <class P, KernelFormat format, int MT, int NR>
 HADAL_INLINE void few_tile(const std::byte* const (&x)[MT], const uint8_t* const (&w)[NR],
                            const uint8_t* const (&s)[NR], int64_t k, int64_t ahead, f32x16 (&acc)[MT * NR]) {
-  using D = Decoder<P, format>;
+  using D = Decoder<typename P::Decoding, format>;
   constexpr bool kScaled = format == KernelFormat::kFP4;
   constexpr int64_t kChunk = 128;  // steps whose scales are widened at a time
   uint32_t scales[kScaled ? NR : 1][kScaled ? kChunk : 1];
@@ -352,7 +361,7 @@ constexpr int64_t kBlockK = 1024;    // elements of K in a panel: it stays in L1
 template <class P, KernelFormat format>
 HADAL_INLINE void decode_panel_row(std::byte* out, const uint8_t* w, const uint8_t* s, int64_t from,
                                    int64_t to) {
-  using D = Decoder<P, format>;
+  using D = Decoder<typename P::Decoding, format>;
   const uint8_t* at = w + from / D::kStep * D::kBytes;
   int64_t i = from;
   typename P::Vec v[D::kVecs];
@@ -374,7 +383,7 @@ HADAL_INLINE void decode_panel_row(std::byte* out, const uint8_t* w, const uint8
 
 template <class P, KernelFormat format>
 void many(const LinearTile& tile) {
-  using D = Decoder<P, format>;
+  using D = Decoder<typename P::Decoding, format>;
   constexpr int64_t kRowBytes = kBlockK / P::kElements * kVecBytes;
   alignas(64) std::byte panel[kPanelRows * kRowBytes];
   alignas(64) f32x16 acc[kManyTokens * kPanelRows + 16];
@@ -419,17 +428,27 @@ HADAL_INLINE void linear_as(const LinearTile& tile) {
   }
 }
 
-void linear(const LinearTile& tile) {
 #if HADAL_BF16_DOT
+using Bf16Policy = Pairs;
+#elif HADAL_SHORT_FMA
+using Bf16Policy = ShortLanes;
+#else
+using Bf16Policy = Lanes;
+#endif
+// Whether bf16 activations have kernels of their own.
+constexpr bool kHasBf16Policy = HADAL_BF16_DOT || HADAL_SHORT_FMA;
+
+void linear(const LinearTile& tile) {
+#if HADAL_BF16_DOT || HADAL_SHORT_FMA
   if (tile.x_bf16) switch (tile.format) {
       case KernelFormat::kF32:
         break;
       case KernelFormat::kBF16:
-        return linear_as<Pairs, KernelFormat::kBF16>(tile);
+        return linear_as<Bf16Policy, KernelFormat::kBF16>(tile);
       case KernelFormat::kFP8:
-        return linear_as<Pairs, KernelFormat::kFP8>(tile);
+        return linear_as<Bf16Policy, KernelFormat::kFP8>(tile);
       case KernelFormat::kFP4:
-        return linear_as<Pairs, KernelFormat::kFP4>(tile);
+        return linear_as<Bf16Policy, KernelFormat::kFP4>(tile);
     }
 #endif
   switch (tile.format) {

@@ -123,9 +123,8 @@ HADAL_INLINE void index_scores_as(const IndexTile& t) {
 }
 
 void index_scores(const IndexTile& tile) {
-#if HADAL_BF16_DOT
-  if (tile.q_bf16 && tile.layout.format != KernelRowFormat::kF32) return index_scores_as<Pairs>(tile);
-#endif
+  if (kHasBf16Policy && tile.q_bf16 && tile.layout.format != KernelRowFormat::kF32)
+    return index_scores_as<Bf16Policy>(tile);
   index_scores_as<Lanes>(tile);
 }
 

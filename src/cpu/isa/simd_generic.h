@@ -36,6 +36,16 @@ HADAL_INLINE float fused(float a, float b, float c) {
 #endif
 }
 
+// The same where a * b has at most 24 significant bits, as of two bf16: then the sum in double, if it is not
+// exact, is so close to the larger of two floats that rounding it again gives that one.
+HADAL_INLINE float fused_short(float a, float b, float c) {
+#if defined(__FP_FAST_FMAF)
+  return __builtin_fmaf(a, b, c);
+#else
+  return static_cast<float>(static_cast<double>(a) * static_cast<double>(b) + static_cast<double>(c));
+#endif
+}
+
 #define HADAL_LANES(expression)                       \
   f32x16 out;                                         \
   for (int i = 0; i < 16; ++i) out.v[i] = expression; \
@@ -55,6 +65,9 @@ HADAL_INLINE f32x16 operator/(const f32x16& a, const f32x16& b) {
 }
 HADAL_INLINE f32x16 fma(const f32x16& a, const f32x16& b, const f32x16& c) {
   HADAL_LANES(fused(a.v[i], b.v[i], c.v[i]));
+}
+HADAL_INLINE f32x16 fma_short(const f32x16& a, const f32x16& b, const f32x16& c) {
+  HADAL_LANES(fused_short(a.v[i], b.v[i], c.v[i]));
 }
 HADAL_INLINE f32x16 sqrt(const f32x16& a) {
   HADAL_LANES(__builtin_sqrtf(a.v[i]));

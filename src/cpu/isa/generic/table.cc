@@ -1,6 +1,7 @@
 // Kernels for any machine: lanes are plain arrays.
 #define HADAL_ISA isa_generic
 
+#define HADAL_SHORT_FMA 1
 #include "cpu/isa/kernel_base.h"
 #include "cpu/isa/simd_generic.h"
 

@@ -1,4 +1,4 @@
-// Hyper-connections and the compressor against the reference.
+// Hyper-connections against the reference.
 #include <fmt/format.h>
 
 #include "cpu/backends.h"
@@ -6,9 +6,9 @@
 namespace hadal::test {
 namespace {
 
-class CpuMix : public CpuOpsTest {};
+class CpuHc : public CpuOpsTest {};
 
-TEST_F(CpuMix, HcMix) {
+TEST_F(CpuHc, HcMix) {
   for (const DType dtype : kBoth)
     for (const bool full : {true, false})
       for (const int64_t streams : {1, 2, 4, 5, 16})
@@ -19,20 +19,20 @@ TEST_F(CpuMix, HcMix) {
 }
 
 // Both ways of dividing the work: over rows of fn for few tokens, over tokens for many.
-TEST_F(CpuMix, HcMixLarge) {
+TEST_F(CpuHc, HcMixLarge) {
   for (const DType dtype : kBoth)
     for (const int64_t tokens : {1, 5, 16, 35})
       expect_same(fmt::format("{} tokens", tokens),
                   [&](OpCase& c) { hc_mix_case(c, dtype, tokens, 4, 600, true); });
 }
 
-TEST_F(CpuMix, HcMixExtremes) {
+TEST_F(CpuHc, HcMixExtremes) {
   for (const DType dtype : kBoth)
     for (const Spread spread : kSpreads)
       expect_same("extremes", [&](OpCase& c) { hc_mix_case(c, dtype, 7, 4, 33, true, spread); });
 }
 
-TEST_F(CpuMix, HcPreAndPost) {
+TEST_F(CpuHc, HcPreAndPost) {
   for (const DType dtype : kBoth)
     for (const int64_t streams : {1, 3, 4})
       for (const int64_t dim : {1, 16, 47, 200})
@@ -48,28 +48,6 @@ TEST_F(CpuMix, HcPreAndPost) {
                 c.tensor(DType::kF32, {5, streams, streams}));
           });
         }
-}
-
-TEST_F(CpuMix, CompressWithOverlap) {
-  for (const DType dtype : kBoth)
-    for (const int64_t pos : {0, 1, 3, 4, 6, 9})
-      for (const int64_t n : {0, 1, 2, 5, 8, 13})
-        expect_same(fmt::format("{} tokens at {}", n, pos),
-                    [&](OpCase& c) { compress_case(c, dtype, 4, 40, true, pos, n); });
-}
-
-TEST_F(CpuMix, CompressWithoutOverlap) {
-  for (const DType dtype : kBoth)
-    for (const int64_t pos : {0, 100, 128, 200})
-      for (const int64_t n : {1, 28, 29, 160})
-        expect_same(fmt::format("{} tokens at {}", n, pos),
-                    [&](OpCase& c) { compress_case(c, dtype, 128, 70, false, pos, n); });
-}
-
-TEST_F(CpuMix, CompressExtremes) {
-  for (const DType dtype : kBoth)
-    for (const Spread spread : kSpreads)
-      expect_same("extremes", [&](OpCase& c) { compress_case(c, dtype, 4, 100, true, 7, 30, spread); });
 }
 
 }  // namespace

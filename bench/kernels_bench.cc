@@ -1,0 +1,179 @@
+// Linear layers and attention of the CPU backend at the sizes of V4-Flash. Names: format/tokens/isa. "bytes"
+// are weight bytes read, "flops" two per multiply-add. Weights are larger than any cache: many matrices used
+// in turn.
+#include <benchmark/benchmark.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "cpu/cpu_ops.h"
+#include "cpu/op_case.h"
+
+namespace hadal {
+namespace {
+
+constexpr int64_t kIn = 4096, kOut = 2048, kStreamBytes = int64_t{1} << 30;
+
+int64_t weight_bytes(const Weight& w) {
+  return w.data.elements() * dtype_bytes(w.data.dtype) + (w.scale.empty() ? 0 : w.scale.elements());
+}
+
+const char* format_name(WeightFormat format) {
+  switch (format) {
+    case WeightFormat::kF32:
+      return "f32";
+    case WeightFormat::kBF16:
+      return "bf16";
+    case WeightFormat::kFP8:
+      return "fp8";
+    case WeightFormat::kFP4:
+      return "fp4";
+  }
+  return "";
+}
+
+// A matrix taller than one layer's, sliced into layers, filled from a few random rows.
+struct Layers {
+  Storage data, scale;
+  std::vector<Weight> layers;
+
+  Layers(WeightFormat format, int64_t bytes, OpCase& inputs) {
+    const Weight one = inputs.weight(format, kOut, kIn);
+    const int64_t data_bytes = one.data.elements() * dtype_bytes(one.data.dtype);
+    const int64_t scale_bytes = one.scale.empty() ? 0 : one.scale.elements();
+    const int64_t n = std::max<int64_t>(1, bytes / data_bytes);
+    data = Storage(n * data_bytes);
+    scale = Storage(n * scale_bytes);
+    for (int64_t i = 0; i < n; ++i) {
+      Weight w = one;
+      w.data.data = data.data() + i * data_bytes;
+      std::copy_n(one.data.data, data_bytes, w.data.data);
+      if (scale_bytes > 0) {
+        w.scale.data = scale.data() + i * scale_bytes;
+        std::copy_n(one.scale.data, scale_bytes, w.scale.data);
+      }
+      layers.push_back(w);
+    }
+  }
+};
+
+void linear(benchmark::State& state, const std::string& isa, int threads, WeightFormat format, int64_t tokens,
+            bool cached) {
+  CpuOps ops({.threads = threads, .isa = isa});
+  OpCase inputs(ops, 1);
+  const Layers weights(format, cached ? 1 : kStreamBytes, inputs);
+  const DType dtype = format == WeightFormat::kF32 ? DType::kF32 : DType::kBF16;
+  const View x = inputs.tensor(dtype, {tokens, kIn}), out = inputs.tensor(dtype, {tokens, kOut});
+  size_t at = 0;
+  for (auto _ : state) ops.matmul(out, x, weights.layers[at++ % weights.layers.size()]);
+  const double rounds = static_cast<double>(state.iterations());
+  state.counters["bytes"] = benchmark::Counter(rounds * static_cast<double>(weight_bytes(weights.layers[0])),
+                                               benchmark::Counter::kIsRate);
+  state.counters["flops"] = benchmark::Counter(rounds * 2.0 * static_cast<double>(tokens * kIn * kOut),
+                                               benchmark::Counter::kIsRate);
+}
+
+// 64 heads of 512 over 128 window and 512 selected rows.
+void attention(benchmark::State& state, const std::string& isa, int threads, int64_t tokens) {
+  constexpr int64_t kHeads = 64, kDim = 512, kEntries = 512, kWindow = 128;
+  CpuOps ops({.threads = threads, .isa = isa});
+  OpCase inputs(ops, 1);
+  const RowLayout layout{RowFormat::kPackedKv, kDim, 64};
+  const auto packed = [&](int64_t rows) {
+    std::byte* bytes = inputs.bytes(rows * layout.bytes());
+    ops.pack_rows(bytes, inputs.tensor(DType::kBF16, {rows, kDim}), layout);
+    return bytes;
+  };
+  AttentionSegment segment;
+  segment.pos = 4 * kEntries - 1;
+  segment.count = tokens;
+  segment.window = {packed(kWindow), layout.bytes(), kWindow};
+  segment.chunk = packed(tokens);
+  std::byte* block = packed(kEntries + tokens);
+  segment.compressed = {&block, 0, layout.bytes(), static_cast<int>(kEntries + tokens)};
+  AttentionArgs args;
+  args.q = inputs.tensor(DType::kBF16, {tokens, kHeads, kDim});
+  args.out = inputs.tensor(DType::kBF16, {tokens, kHeads, kDim});
+  args.sink = inputs.tensor(DType::kF32, {kHeads});
+  args.scale = 0.04f;
+  args.window = kWindow;
+  args.ratio = 4;
+  args.layout = layout;
+  args.segments = {&segment, 1};
+  for (auto _ : state) ops.attention(args);
+  state.counters["flops"] =
+      benchmark::Counter(static_cast<double>(state.iterations()) * 4.0 *
+                             static_cast<double>(tokens * kHeads * kDim * (kWindow + kEntries)),
+                         benchmark::Counter::kIsRate);
+}
+
+// Scores and selection of one token at 64 K positions: 64 heads of 128 over 16,384 entries.
+void index_select(benchmark::State& state, const std::string& isa, int threads) {
+  constexpr int64_t kHeads = 64, kDim = 128, kEntries = 16384;
+  CpuOps ops({.threads = threads, .isa = isa});
+  OpCase inputs(ops, 1);
+  const RowLayout layout{RowFormat::kPackedIndex, kDim, 0};
+  std::byte* block = inputs.bytes(kEntries * layout.bytes());
+  ops.pack_rows(block, inputs.tensor(DType::kBF16, {kEntries, kDim}), layout);
+  IndexSegment segment;
+  segment.pos = 4 * kEntries - 1;
+  segment.count = 1;
+  segment.keys = {&block, 0, layout.bytes(), static_cast<int>(kEntries)};
+  IndexArgs args;
+  args.q = inputs.tensor(DType::kBF16, {1, kHeads, kDim});
+  args.weights = inputs.tensor(DType::kBF16, {1, kHeads});
+  args.selected = inputs.integers(DType::kI32, {1, 512}, 0, 1);
+  args.layout = layout;
+  args.segments = {&segment, 1};
+  for (auto _ : state) ops.index_select(args);
+  state.counters["flops"] = benchmark::Counter(
+      static_cast<double>(state.iterations()) * 2.0 * static_cast<double>(kHeads * kDim * kEntries),
+      benchmark::Counter::kIsRate);
+}
+
+// What a parallel loop costs: two pieces of nothing.
+void empty_loop(benchmark::State& state, int threads) {
+  ThreadPool pool(threads);
+  for (auto _ : state) pool.parallel_for(pool.size(), 1, [](int64_t, int64_t, int) {});
+}
+
+void register_all() {
+  const int all = available_cpus();
+  for (const int threads : {1, all}) {
+    if (threads == 1 && all == 1) continue;
+    const std::string suffix = "/threads:" + std::to_string(threads);
+    for (const std::string& isa : available_isas()) {
+      for (const WeightFormat format :
+           {WeightFormat::kFP8, WeightFormat::kFP4, WeightFormat::kBF16, WeightFormat::kF32})
+        for (const int64_t tokens : {1, 4, 64}) {
+          const std::string name =
+              std::string(format_name(format)) + "/" + std::to_string(tokens) + "/" + isa + suffix;
+          benchmark::RegisterBenchmark(("linear/" + name).c_str(), linear, isa, threads, format, tokens,
+                                       false)
+              ->UseRealTime();
+          benchmark::RegisterBenchmark(("linear_cached/" + name).c_str(), linear, isa, threads, format,
+                                       tokens, true)
+              ->UseRealTime();
+        }
+      for (const int64_t tokens : {1, 8})
+        benchmark::RegisterBenchmark(("attention/" + std::to_string(tokens) + "/" + isa + suffix).c_str(),
+                                     attention, isa, threads, tokens)
+            ->UseRealTime();
+      benchmark::RegisterBenchmark(("index_select/" + isa + suffix).c_str(), index_select, isa, threads)
+          ->UseRealTime();
+    }
+    benchmark::RegisterBenchmark(("empty_loop" + suffix).c_str(), empty_loop, threads)->UseRealTime();
+  }
+}
+
+}  // namespace
+}  // namespace hadal
+
+int main(int argc, char** argv) {
+  hadal::register_all();
+  benchmark::Initialize(&argc, argv);
+  if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 1;
+  benchmark::RunSpecifiedBenchmarks();
+  return 0;
+}

@@ -1,0 +1,63 @@
+// Attention against the reference.
+#include <fmt/format.h>
+
+#include "cpu/backends.h"
+
+namespace hadal::test {
+namespace {
+
+class CpuAttention : public CpuOpsTest {};
+
+TEST_F(CpuAttention, Shapes) {
+  for (const DType dtype : kBoth)
+    for (const int heads : {1, 3, 9, 70})
+      for (const int dim : {32, 64, 80, 160})
+        for (const int ratio : {0, 4})
+          expect_same(fmt::format("{} heads of {}, ratio {}", heads, dim, ratio), [&](OpCase& c) {
+            attention_case(c, dtype,
+                           {.heads = heads, .dim = dim, .rope_dim = 16, .ratio = ratio, .count = 3});
+          });
+}
+
+TEST_F(CpuAttention, Selected) {
+  for (const DType dtype : kBoth)
+    for (const int64_t k : {1, 4, 15, 16, 100})
+      expect_same(fmt::format("{} selected", k), [&](OpCase& c) {
+        attention_case(c, dtype, {.heads = 6, .dim = 96, .rope_dim = 32, .k = k, .count = 6});
+      });
+}
+
+TEST_F(CpuAttention, EveryNumberOfKeys) {
+  for (const DType dtype : kBoth)
+    for (int window = 1; window <= 40; window += window < 16 ? 1 : 5)
+      expect_same(fmt::format("window {}", window), [&](OpCase& c) {
+        attention_case(c, dtype,
+                       {.heads = 5, .dim = 48, .rope_dim = 16, .window = window, .ratio = 0, .count = 2});
+      });
+}
+
+TEST_F(CpuAttention, Extremes) {
+  for (const DType dtype : kBoth)
+    for (const Spread spread : kSpreads)
+      expect_same("extremes", [&](OpCase& c) {
+        attention_case(c, dtype, {.heads = 9, .dim = 96, .rope_dim = 32, .spread = spread});
+      });
+}
+
+// More keys than are decoded at a time; heads and a dimension as released.
+TEST_F(CpuAttention, LongAndReleased) {
+  for (const DType dtype : kBoth) {
+    expect_same("long", [&](OpCase& c) {
+      attention_case(c, dtype,
+                     {.heads = 2, .dim = 64, .rope_dim = 32, .window = 128, .pos = 5001, .count = 1});
+    });
+    expect_same("released", [&](OpCase& c) {
+      attention_case(
+          c, dtype,
+          {.heads = 16, .dim = 512, .rope_dim = 64, .window = 128, .k = 64, .pos = 300, .count = 1});
+    });
+  }
+}
+
+}  // namespace
+}  // namespace hadal::test
