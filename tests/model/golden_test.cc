@@ -139,9 +139,10 @@ void check_layers(const std::filesystem::path& folder) {
     int64_t equal = 0;
     for (int64_t i = 0; i < want.elements(); ++i)
       equal += want.as<const uint16_t>()[i] == stream.as<const uint16_t>()[i];
-    if (layer > 0)  // stream.0 is what the golden layers were given, not always an embedding
+    if (layer > 0) {  // stream.0 is what the golden layers were given, not always an embedding
       EXPECT_GE(static_cast<double>(equal), limit * static_cast<double>(want.elements()))
           << "before layer " << layer;
+    }
     std::memcpy(stream.data, want.data, static_cast<size_t>(want.elements()) * 2);
     ++checked;
   };
