@@ -21,6 +21,7 @@ GOOD = {
     "src/model/m.cc": "#include <nlohmann/json.hpp>\n",
     "src/ops/o.h": "",
     "tests/base/a_test.cc": "",
+    "tests/e2e/cli_test.py": "",
     "tests/model/m_test.cc": '#include "cpu/c.h"\n',
     "tests/golden/data.json": '"TO' + 'DO"\n',
 }
@@ -63,7 +64,9 @@ class Rules(unittest.TestCase):
 
     def test_sources_need_tests(self):
         self.broken("src/base/b.cc", "", "tests/base/b_test.cc is not there")
-        self.broken("tests/base/log_test.cc", "", "needs no entry")
+        found = self.problems({"tests/base/log_test.cc": ""})
+        self.assertEqual(found, ["src/base/log.cc: has tests/base/log_test.cc, so it needs no entry in COVERED_BY"])
+        self.broken("src/model/moe.cc", "", "tests/model/golden_test.cc, which should cover it, is not there")
 
     def test_words(self):
         self.broken("src/base/a.cc", "// TO" + "DO: more\n", "left undone")
@@ -94,7 +97,7 @@ class Rules(unittest.TestCase):
                 self.assertEqual(sum("twice(int)" in p for p in tree.problems), weak, tree.problems)
 
     def test_missing_isa_objects(self):
-        found = self.problems({"src/cpu/isa/k.cc": "", "tests/cpu/k_test.cc": "", "build/x": ""}, build="build")
+        found = self.problems({"src/cpu/isa/k.cc": "", "tests/cpu/table_test.cc": "", "build/x": ""}, build="build")
         self.assertTrue(any("no objects" in p for p in found), found)
 
 
