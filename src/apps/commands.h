@@ -1,6 +1,6 @@
-// The subcommands of the program, one file each: add_NAME(app) declares its options and its callback. A callback
-// returns normally (exit 0), throws Error (exit 1, the message on standard error) or throws CLI::ValidationError /
-// Error{kInvalidInput} (exit 2: the command line makes no sense).
+// The subcommands of the program, one file each: add_NAME(app) declares its options and its callback. A
+// callback returns normally (exit 0), throws Error (exit 1, the message on standard error) or throws
+// CLI::ValidationError / Error{kInvalidInput} (exit 2: the command line makes no sense).
 #pragma once
 
 #include <CLI/CLI.hpp>

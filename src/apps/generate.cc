@@ -50,7 +50,8 @@ void run(const GenerateOptions& options) {
     ChatRequest request;
     set_thinking(request, options.generation.think);
     parser.start = request.mode == Mode::kThinking ? ParserStart::kReasoning : ParserStart::kContent;
-    if (!options.generation.system.empty()) request.messages.push_back(plain_message("system", options.generation.system));
+    if (!options.generation.system.empty())
+      request.messages.push_back(plain_message("system", options.generation.system));
     request.messages.push_back(plain_message("user", options.prompt));
     prompt = generator.prompt(request);
   }

@@ -137,7 +137,8 @@ struct GenerationConfig {
   int64_t top_k = 0;  // 0: off
   std::optional<int64_t> bos_token_id;
   std::vector<int64_t> eos_token_ids;  // empty: as config.json says
-  // Hadal's own key: which prompt format the checkpoint was trained with (api.md A1), by name; empty: not said.
+  // Hadal's own key: which prompt format the checkpoint was trained with (api.md A1), by name; empty: not
+  // said.
   std::string prompt_generation;
 
   // Throws Error(kInvalidFile) for a file that is there and wrong.
