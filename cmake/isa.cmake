@@ -1,5 +1,6 @@
 # Flags of the per-ISA translation units of src/cpu/isa. Always optimised: at -O0 inline functions would leave weak
-# symbols compiled for one ISA in common code (scripts/check_tree.py looks for them).
+# symbols compiled for one ISA in common code (scripts/check_tree.py looks for them). Kernels do not throw; without
+# exceptions a sanitizer's build needs no weak reference to the personality routine either.
 set(HADAL_ISA_FLAGS_generic "")
 set(HADAL_ISA_FLAGS_avx2 -mavx2 -mfma -mf16c -mbmi2)
 set(HADAL_ISA_FLAGS_avx512 ${HADAL_ISA_FLAGS_avx2} -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx512cd)
@@ -16,7 +17,7 @@ function(hadal_isa_sources result)
     set(file ${CMAKE_CURRENT_SOURCE_DIR}/isa/${isa}/table.cc)
     # GCC's own intrinsic headers start from uninitialised registers and warn about it where they are inlined.
     set_source_files_properties(${file} PROPERTIES COMPILE_OPTIONS
-      "-O3;$<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized;-Wno-uninitialized>;${HADAL_ISA_FLAGS_${isa}}")
+      "-O3;-fno-exceptions;$<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized;-Wno-uninitialized>;${HADAL_ISA_FLAGS_${isa}}")
     list(APPEND files ${file})
   endforeach()
   set(${result} ${files} PARENT_SCOPE)

@@ -241,15 +241,25 @@ HADAL_INLINE void few_tile(const std::byte* const (&x)[MT], const uint8_t* const
     if constexpr (kScaled)
       for (int r = 0; r < NR; ++r)
         for (int64_t i = from; i < to; ++i) scales[r][i - from] = D::widen_scale(s[r][i]);
-    for (int64_t step = from; step < to; ++step) {
+    // A cache line of each row at a time.
+    constexpr int64_t kGroup = 64 / D::kBytes;
+    int64_t step = from;
+    for (; step + kGroup <= to; step += kGroup) {
 #pragma GCC unroll 8
       for (int r = 0; r < NR; ++r) {
         const uint8_t* at = w[r] + step * D::kBytes;
         // Hardware prefetchers stop at a page's end, which is where a row of FP8 ends.
         __builtin_prefetch(at + ahead);
-        multiply(at, kScaled ? scales[kScaled ? r : 0][kScaled ? step - from : 0] : 0, r, step);
+#pragma GCC unroll 4
+        for (int64_t i = 0; i < kGroup; ++i)
+          multiply(at + i * D::kBytes, kScaled ? scales[kScaled ? r : 0][kScaled ? step + i - from : 0] : 0,
+                   r, step + i);
       }
     }
+    for (; step < to; ++step)
+      for (int r = 0; r < NR; ++r)
+        multiply(w[r] + step * D::kBytes, kScaled ? scales[kScaled ? r : 0][kScaled ? step - from : 0] : 0, r,
+                 step);
   }
   if (const int64_t rest = k - steps * D::kStep; rest > 0) {
     for (int r = 0; r < NR; ++r) {

@@ -288,6 +288,16 @@ HADAL_INLINE void decode_fp8(const uint8_t* p, bf16x32 (&out)[2]) {
   out[1] = {_mm512_unpackhi_epi8(low, high)};
 }
 
+struct FourTimes {
+  alignas(64) uint8_t index[64];
+};
+constexpr FourTimes make_four_times() {
+  FourTimes table{};
+  for (int i = 0; i < 64; ++i) table.index[i] = static_cast<uint8_t>(i / 4);
+  return table;
+}
+constexpr FourTimes kFourTimes = make_four_times();
+
 // 16 bytes of e2m1: nibbles to words, words to bf16. `exponent`: the scale's power of two as an addend to
 // both words of a pair; it goes to all entries but the zeros.
 HADAL_INLINE bf16x32 decode_fp4(const uint8_t* p, uint32_t exponent) {
@@ -298,8 +308,12 @@ HADAL_INLINE bf16x32 decode_fp4(const uint8_t* p, uint32_t exponent) {
                         static_cast<short>(0xc0c0)));
   const __m512i table =
       _mm512_mask_add_epi16(base, 0xfefefefeu, base, _mm512_set1_epi32(static_cast<int>(exponent)));
-  const __m512i words = _mm512_cvtepu16_epi64(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
-  const __m512i nibbles = _mm512_multishift_epi64_epi8(_mm512_set1_epi64(0x000c000800040000), words);
+  // Every byte four times, so that both words of lane l hold byte l; the upper one moves to its high nibble.
+  // The look-up takes five bits, so entries come twice.
+  const __m512i copies =
+      _mm512_permutexvar_epi8(_mm512_load_si512(kFourTimes.index),
+                              _mm512_castsi128_si512(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))));
+  const __m512i nibbles = _mm512_mask_srli_epi16(copies, 0xaaaaaaaau, copies, 4);
   return {_mm512_permutexvar_epi16(nibbles, table)};
 }
 
