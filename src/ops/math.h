@@ -55,8 +55,9 @@ namespace math {
 template <class V>
 HADAL_INLINE V exp(V x) {
   const V low(-87.33654f), high(88.72283f);
-  // Clamped first, so that the integer part stays in range; the selects at the end put the limits back.
-  V c = select_gt(low, x, low, x);
+  // Clamped first (a NaN to the low end), so that the integer part is one; the selects at the end put the
+  // limits and the NaN back.
+  V c = select_gt(x, low, x, low);
   c = select_gt(c, high, high, c);
   const V n = round_even(c * V(1.44269504f));
   V r = fma(n, V(-0.693359375f), c);  // ln 2 in two parts; n * 0.693359375 is exact
