@@ -2,6 +2,7 @@
 // answer.
 #include <unistd.h>
 
+#include <csignal>
 #include <cstdlib>
 #include <iostream>
 #include <iterator>
@@ -54,7 +55,7 @@ class Conversation {
     Finish finish;
     try {
       finish = generator_.generate(
-          generator_.prompt(request_), params_, options_.generation.max_tokens,
+          generator_.prompt(request_), params_, token_limit(options_.generation, generator_.defaults()),
           [&](int32_t id) { stream.push(id); }, [&] { return !interrupt.interrupted(); }, stats_);
     } catch (...) {
       request_.messages.pop_back();  // the conversation stays as it was
@@ -161,6 +162,7 @@ void converse(const ChatOptions& options) {
   const bool colour = isatty(STDOUT_FILENO) == 1 && std::getenv("NO_COLOR") == nullptr;
   fmt::print("{}: {} layers, {} numerics. /help lists the commands, Ctrl-D leaves.\n", options.model,
              conversation.config().num_hidden_layers, options.numerics);
+  std::signal(SIGINT, SIG_IGN);  // between an answer and the next prompt; both have their own way with Ctrl-C
   LineEditor editor(options.no_history ? std::filesystem::path() : history_file());
   while (const std::optional<std::string> line = editor.read("> ")) {
     const std::string text = trimmed(*line);

@@ -61,14 +61,16 @@ void run(const GenerateOptions& options) {
   const InterruptGuard interrupt;
   GenerationStats stats;
   Finish finish = generator.generate(
-      prompt, params, options.generation.max_tokens, [&](int32_t id) { stream.push(id); },
-      [&] { return !interrupt.interrupted() && !stream.finished(); }, stats);
+      prompt, params, token_limit(options.generation, generator.defaults()),
+      [&](int32_t id) { stream.push(id); }, [&] { return !interrupt.interrupted() && !stream.finished(); },
+      stats);
   if (stream.finished()) finish = Finish::kStop;  // a stop string
   stream.finish(finish);
   if (options.json)
     print_json(printer.message(), finish, stats, params.seed, options.raw);
   else
     fmt::print("\n");
+  interrupt.check();
 }
 
 }  // namespace

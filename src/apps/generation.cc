@@ -1,6 +1,7 @@
 #include "apps/generation.h"
 
 #include <algorithm>
+#include <charconv>
 #include <random>
 
 #include "apps/terminal.h"
@@ -10,11 +11,32 @@
 
 namespace hadal::apps {
 
+namespace {
+
+// The parser of the command line would take -1 for 2^64 - 1 and cut larger numbers to it.
+std::string seed_problem(const std::string& text) {
+  uint64_t seed = 0;
+  const char* end = text.data() + text.size();
+  const auto [stop, error] = std::from_chars(text.data(), end, seed);
+  if (error == std::errc() && stop == end) return {};
+  return fmt::format("{} is no whole number from 0 to 2^64 - 1", text);
+}
+
+// The option that sets a field of SamplingParams.
+std::string option_name(std::string field) {
+  if (field == "temperature") return "--temp";
+  std::replace(field.begin(), field.end(), '_', '-');
+  return "--" + field;
+}
+
+}  // namespace
+
 void add_generation_options(CLI::App& command, GenerationOptions& options) {
   command
       .add_option("-n,--max-tokens", options.max_tokens,
-                  "tokens to make at most; 0 takes what the model can hold")
-      ->check(CLI::NonNegativeNumber);
+                  "tokens to make at most; 0: as many as the model holds (default: max_new_tokens of "
+                  "generation_config.json, or 0)")
+      ->check(CLI::Range(int64_t{0}, int64_t{1} << 40));
   command.add_option("--temp,--temperature", options.temperature,
                      "sampling temperature; 0 takes the likeliest token");
   command.add_option("--top-p", options.top_p, "nucleus sampling");
@@ -25,7 +47,8 @@ void add_generation_options(CLI::App& command, GenerationOptions& options) {
                      "lower tokens by how often they occurred");
   command.add_option("--repetition-penalty", options.repetition_penalty,
                      "divide the logits of tokens that occurred");
-  command.add_option("--seed", options.seed, "same seed, same text, whatever the threads (default: random)");
+  command.add_option("--seed", options.seed, "same seed, same text, whatever the threads (default: random)")
+      ->check(CLI::Validator([](std::string& text) { return seed_problem(text); }, "UINT64"));
   command.add_option("--think", options.think, "reasoning before the answer")
       ->check(CLI::IsMember({"off", "low", "high", "max"}))
       ->capture_default_str();
@@ -34,6 +57,10 @@ void add_generation_options(CLI::App& command, GenerationOptions& options) {
       .add_option("--prompt-generation", options.prompt_generation,
                   "prompt format of the checkpoint (default: as its folder says)")
       ->check(CLI::IsMember({"v4-preview", "v4-official"}));
+}
+
+int64_t token_limit(const GenerationOptions& options, const GenerationConfig& defaults) {
+  return options.max_tokens.value_or(defaults.max_new_tokens);
 }
 
 SamplingParams sampling_params(const GenerationOptions& options, const GenerationConfig& defaults) {
@@ -47,8 +74,13 @@ SamplingParams sampling_params(const GenerationOptions& options, const Generatio
   params.frequency_penalty = options.frequency_penalty.value_or(params.frequency_penalty);
   params.repetition_penalty = options.repetition_penalty.value_or(params.repetition_penalty);
   params.seed = options.seed.value_or(std::random_device{}());
-  if (const Result<void> valid = validate(params); !valid)
-    fail(ErrorCode::kInvalidInput, "{}", valid.error().to_string());
+  if (const Result<void> valid = validate(params); !valid) {
+    const auto& [field, what] = valid.error();
+    const bool by_file = (field == "temperature" && !options.temperature) ||
+                         (field == "top_p" && !options.top_p) || (field == "top_k" && !options.top_k);
+    if (by_file) fail(ErrorCode::kInvalidFile, "generation_config.json: {}: {}", field, what);
+    fail(ErrorCode::kInvalidInput, "{}: {}", option_name(field), what);
+  }
   return params;
 }
 
@@ -90,6 +122,17 @@ Generator::Generator(const ModelOptions& options, const std::string& prompt_gene
          options.model, tokenizer_.vocab_size(), model().config().vocab_size);
   std::optional<PromptGeneration> generation = generation_from_name(prompt_generation);
   if (!generation) generation = generation_from_name(defaults_.prompt_generation);
+  // Rows of the embedding beyond the tokenizer, and holes in it, are never sampled: they have no text.
+  const auto vocab = static_cast<size_t>(model().config().vocab_size);
+  bool holes = false;
+  allowed_.resize((vocab + 31) / 32);
+  for (size_t id = 0; id < vocab; ++id) {
+    if (tokenizer_.has_token(static_cast<int32_t>(id)))
+      allowed_[id / 32] |= 1u << (id % 32);
+    else
+      holes = true;
+  }
+  if (!holes) allowed_.clear();
   template_ = &prompt_template(generation ? *generation : detect_generation(options.model));
 }
 
@@ -136,7 +179,7 @@ Finish Generator::generate(std::span<const int32_t> prompt, const SamplingParams
 
   Finish finish = Finish::kLength;
   while (stats.generated_tokens < limit) {
-    const int32_t id = sampler.sample(logits, static_cast<int64_t>(runner_.tokens().size()));
+    const int32_t id = sampler.sample(logits, static_cast<int64_t>(runner_.tokens().size()), allowed_);
     if (ends_answer(id)) {
       finish = Finish::kStop;
       break;

@@ -20,7 +20,7 @@ namespace hadal::apps {
 
 // What the command line says; what it does not say comes from generation_config.json.
 struct GenerationOptions {
-  int64_t max_tokens = 0;  // 0: no limit but the model's positions
+  std::optional<int64_t> max_tokens;  // 0: no limit but the model's positions
   std::optional<float> temperature, top_p, min_p, presence_penalty, frequency_penalty, repetition_penalty;
   std::optional<int32_t> top_k;
   std::optional<uint64_t> seed;  // none: a random one
@@ -30,6 +30,8 @@ struct GenerationOptions {
 };
 void add_generation_options(CLI::App& command, GenerationOptions& options);
 
+// What -n says, or else the checkpoint's max_new_tokens; 0: no limit.
+int64_t token_limit(const GenerationOptions& options, const GenerationConfig& defaults);
 // Throws Error{kInvalidInput} naming the option that is out of range.
 SamplingParams sampling_params(const GenerationOptions& options, const GenerationConfig& defaults);
 // Sets mode and effort of a request; false for a word that is none of off, low, high, max.
@@ -72,6 +74,7 @@ class Generator {
   Tokenizer tokenizer_;
   GenerationConfig defaults_;
   std::vector<int64_t> ends_;
+  std::vector<uint32_t> allowed_;  // a bit an id that has a token; empty: all have
   const PromptTemplate* template_;
   Runner runner_;
 };

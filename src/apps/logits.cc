@@ -5,6 +5,7 @@
 #include "apps/commands.h"
 #include "apps/ids_file.h"
 #include "apps/model_options.h"
+#include "apps/terminal.h"
 #include "checkpoint/writer.h"
 
 namespace hadal::apps {
@@ -35,7 +36,9 @@ void run(const LogitsOptions& options) {
 
   SequenceState state(model.state_layout(), ops);
   const Ctx ctx{ops};
+  const InterruptGuard interrupt;
   for (int64_t at = 0; at < total; at += options.chunk) {
+    interrupt.check();
     const Arena::Frame frame(ops.arena());
     const int64_t n = std::min(options.chunk, total - at);
     const bool wanted = options.all || at + n == total;
@@ -68,10 +71,11 @@ void add_logits(CLI::App& app) {
   auto options = std::make_shared<LogitsOptions>();
   CLI::App& command = *app.add_subcommand("logits", "logits of a token sequence, written as safetensors");
   add_model_options(command, *options);
-  command.add_option("--ids", options->ids, "JSON array of token ids")->required();
+  command.add_option("--ids", options->ids, "JSON array of token ids")->required()->check(not_empty());
   command
       .add_option("--out", options->out, "file to write: `logits` F32 [tokens or 1, vocab], and `mtp_logits`")
-      ->required();
+      ->required()
+      ->check(not_empty());
   command.add_flag("--all", options->all, "logits after every token, not only after the last");
   command.add_flag("--mtp", options->mtp,
                    "also the MTP block's logits [tokens - 1, vocab], where the model has one");

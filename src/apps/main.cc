@@ -39,10 +39,13 @@ int complain(int status, const std::string& message) {
   return status;
 }
 
-// A full disk or a closed output is found only when the last buffered bytes are written.
+// A full disk or a closed output is found only when the last buffered bytes are written, a bad input after
+// the last read.
 int finish(int status) {
   const bool written = std::cout.flush().good() && std::fflush(stdout) == 0 && std::ferror(stdout) == 0;
   if (!written && status == 0) return complain(kFailed, "standard output could not be written");
+  // A folder or a closed descriptor as input reads like an empty one.
+  if (status == 0 && std::ferror(stdin) != 0) return complain(kFailed, "standard input could not be read");
   return status;
 }
 
@@ -82,6 +85,7 @@ int run(int argc, char** argv) {
   } catch (const std::bad_alloc&) {
     return complain(kFailed, "out of memory: the machine refused an allocation");
   } catch (const std::exception& error) {
+    if (std::ferror(stdout) != 0) return complain(kFailed, "standard output could not be written");
     return complain(kFailed, error.what());
   }
 }

@@ -6,9 +6,17 @@
 
 namespace hadal::apps {
 
+CLI::Validator not_empty() {
+  return CLI::Validator(
+      [](std::string& text) {
+        return text.empty() ? std::string("an empty name; a file or folder is expected") : std::string();
+      },
+      "");
+}
+
 void add_backend_options(CLI::App& command, ModelOptions& options) {
   command.add_option("--threads", options.threads, "threads to compute with; 0 takes every core")
-      ->check(CLI::Range(0, 1024));
+      ->check(CLI::Range(0, 512));
   command.add_option(
       "--isa", options.isa,
       "instruction set: generic, avx2, avx512, avx512bf16, or reference for the slow scalar oracle "
@@ -16,7 +24,9 @@ void add_backend_options(CLI::App& command, ModelOptions& options) {
 }
 
 void add_model_options(CLI::App& command, ModelOptions& options) {
-  command.add_option("MODEL", options.model, "checkpoint folder in the released format")->required();
+  command.add_option("MODEL", options.model, "checkpoint folder in the released format")
+      ->required()
+      ->check(not_empty());
   command
       .add_option("--numerics", options.numerics,
                   "release: the published rounding points; fp32: no rounding between operators")

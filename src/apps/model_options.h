@@ -17,6 +17,10 @@ struct ModelOptions {
   int threads = 0;  // 0: every core
 };
 
+// For options that name a file or a folder: an empty one is a script's unset variable, not the current
+// folder.
+CLI::Validator not_empty();
+
 // Declares MODEL, --numerics, --isa and --threads.
 void add_model_options(CLI::App& command, ModelOptions& options);
 // Only --isa and --threads.

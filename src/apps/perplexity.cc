@@ -2,6 +2,7 @@
 #include <cmath>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "apps/commands.h"
 #include "apps/ids_file.h"
@@ -21,37 +22,51 @@ struct PerplexityOptions : ModelOptions {
 
 struct Document {
   std::vector<int32_t> ids;
-  int64_t bytes = 0;
+  std::optional<int64_t> bytes = 0;  // none: only ids are known
+};
+
+// Text to ids with BOS first. The tokenizer is opened for the first text, so that ids alone need none.
+class TextReader {
+ public:
+  TextReader(const std::string& model, const Config& config) : model_(model), config_(config) {}
+
+  Document read(std::string_view text) {
+    if (!tokenizer_) tokenizer_.emplace(Tokenizer::load(model_));
+    Document document;
+    document.bytes = static_cast<int64_t>(text.size());
+    document.ids = tokenizer_->encode(text);
+    document.ids.insert(document.ids.begin(), static_cast<int32_t>(config_.bos_token_id));
+    return document;
+  }
+
+ private:
+  const std::string& model_;
+  const Config& config_;
+  std::optional<Tokenizer> tokenizer_;
 };
 
 // One line of a .jsonl: `text`, or `ids` taken as they are with `text` only counting bytes.
-Document read_line(const std::string& line, const std::string& where, const Tokenizer& tokenizer,
+Document read_line(const std::string& line, const std::string& where, TextReader& reader,
                    const Config& config) {
-  const nlohmann::json json = nlohmann::json::parse(line, nullptr, false);
-  if (!json.is_object() || !json.contains("text") || !json["text"].is_string())
-    fail(ErrorCode::kInvalidFile, "{}: expected an object with a string `text`", where);
+  const nlohmann::json json = parse_json(line, where);
+  const auto text = json.is_object() ? json.find("text") : json.end();
+  const auto ids = json.is_object() ? json.find("ids") : json.end();
+  if (text == json.end() && ids == json.end())
+    fail(ErrorCode::kInvalidFile, "{}: expected an object with `text` or `ids`", where);
+  if (text != json.end() && !text->is_string())
+    fail(ErrorCode::kInvalidFile, "{}: text: expected a string, found {}", where, text->type_name());
+  if (ids == json.end()) return reader.read(text->get_ref<const std::string&>());
   Document document;
-  const std::string text = json["text"].get<std::string>();
-  document.bytes = static_cast<int64_t>(text.size());
-  if (!json.contains("ids")) {
-    document.ids = tokenizer.encode(text);
-    document.ids.insert(document.ids.begin(), static_cast<int32_t>(config.bos_token_id));
-    return document;
-  }
-  if (!json["ids"].is_array())
-    fail(ErrorCode::kInvalidFile, "{}: `ids` must be an array of token ids", where);
-  for (const nlohmann::json& id : json["ids"]) {
-    if (!id.is_number_integer() || id.get<int64_t>() < 0 || id.get<int64_t>() >= config.vocab_size)
-      fail(ErrorCode::kInvalidFile, "{}: ids[{}] is {}; expected a token id from 0 to {}", where,
-           document.ids.size(), id.dump(), config.vocab_size - 1);
-    document.ids.push_back(id.get<int32_t>());
-  }
+  document.ids = ids_from_json(*ids, config.vocab_size, where + ": ids");
+  document.bytes.reset();
+  if (text != json.end()) document.bytes = static_cast<int64_t>(text->get_ref<const std::string&>().size());
   return document;
 }
 
-std::vector<Document> read_documents(const std::string& path, const Tokenizer& tokenizer,
+std::vector<Document> read_documents(const std::string& path, const std::string& model,
                                      const Config& config) {
   const std::string text = read_file(path);
+  TextReader reader(model, config);
   std::vector<Document> documents;
   if (path.ends_with(".jsonl")) {
     int64_t number = 0;
@@ -61,14 +76,10 @@ std::vector<Document> read_documents(const std::string& path, const Tokenizer& t
       at = end + 1;
       ++number;
       if (line.find_first_not_of(" \t\r") == std::string::npos) continue;
-      documents.push_back(read_line(line, fmt::format("{}: line {}", path, number), tokenizer, config));
+      documents.push_back(read_line(line, fmt::format("{}: line {}", path, number), reader, config));
     }
   } else {
-    Document document;
-    document.bytes = static_cast<int64_t>(text.size());
-    document.ids = tokenizer.encode(text);
-    document.ids.insert(document.ids.begin(), static_cast<int32_t>(config.bos_token_id));
-    documents.push_back(std::move(document));
+    documents.push_back(reader.read(text));
   }
   if (documents.empty()) fail(ErrorCode::kInvalidFile, "{}: holds no document", path);
   for (const Document& d : documents)
@@ -90,12 +101,12 @@ double loss(std::span<const float> logits, int32_t id) {
 void run(const PerplexityOptions& options) {
   const OpenModel open = open_model(options);
   const Model& model = *open.model;
-  const Tokenizer tokenizer = Tokenizer::load(options.model);
-  const std::vector<Document> documents = read_documents(options.file, tokenizer, model.config());
+  const std::vector<Document> documents = read_documents(options.file, options.model, model.config());
   int64_t total_tokens = 0, done = 0, tokens = 0, bytes = 0;
   for (const Document& d : documents) total_tokens += static_cast<int64_t>(d.ids.size());
 
   double nats = 0;
+  bool bytes_known = true;
   std::vector<double> per_document;
   Runner runner(model, *open.ops);
   {
@@ -112,20 +123,27 @@ void run(const PerplexityOptions& options) {
       const int64_t scored = static_cast<int64_t>(document.ids.size()) - 1;
       nats += of_document;
       tokens += std::max<int64_t>(scored, 0);
-      bytes += document.bytes;
+      bytes += document.bytes.value_or(0);
+      bytes_known = bytes_known && document.bytes.has_value();
       per_document.push_back(scored > 0 ? of_document / static_cast<double>(scored) : 0.0);
     }
   }
   if (tokens == 0)
     fail(ErrorCode::kInvalidFile, "{}: no token to score; every document has one token", options.file);
+  if (!std::isfinite(nats))
+    fail(ErrorCode::kInvalidFile, "{}: the loss is {}; the model's logits are not finite", options.model,
+         nats);
   const double per_token = nats / static_cast<double>(tokens);
-  const double per_byte = bytes > 0 ? nats / std::log(2.0) / static_cast<double>(bytes) : 0.0;
+  std::optional<double> per_byte;
+  if (bytes_known && bytes > 0) per_byte = nats / std::log(2.0) / static_cast<double>(bytes);
   if (options.json) {
     nlohmann::ordered_json out = {{"nats_per_token", per_token},
-                                  {"bits_per_byte", per_byte},
+                                  {"bits_per_byte", nullptr},
                                   {"tokens", tokens},
-                                  {"bytes", bytes},
+                                  {"bytes", nullptr},
                                   {"documents", documents.size()}};
+    if (per_byte) out["bits_per_byte"] = *per_byte;
+    if (bytes_known) out["bytes"] = bytes;
     if (options.per_document) out["per_document"] = per_document;
     fmt::print("{}\n", out.dump());
     return;
@@ -134,8 +152,9 @@ void run(const PerplexityOptions& options) {
     for (size_t i = 0; i < per_document.size(); ++i)
       fmt::print("document {}: {:.6f} nats/token\n", i, per_document[i]);
   fmt::print(
-      "nats_per_token {:.6f}  perplexity {:.4f}  bits_per_byte {:.6f}  tokens {}  bytes {}  documents {}\n",
-      per_token, std::exp(per_token), per_byte, tokens, bytes, documents.size());
+      "nats_per_token {:.6f}  perplexity {:.4f}  bits_per_byte {}  tokens {}  bytes {}  documents {}\n",
+      per_token, std::exp(per_token), per_byte ? fmt::format("{:.6f}", *per_byte) : "unknown", tokens,
+      bytes_known ? std::to_string(bytes) : "unknown", documents.size());
 }
 
 }  // namespace

@@ -8,6 +8,8 @@
 #include <csignal>
 #include <cstdio>
 
+#include "base/error.h"
+
 namespace hadal::apps {
 namespace {
 
@@ -31,6 +33,9 @@ bool InterruptGuard::interrupted() const {
 }
 void InterruptGuard::clear() {
   interrupts = 0;
+}
+void InterruptGuard::check() const {
+  if (interrupted()) fail(ErrorCode::kCancelled, "interrupted");
 }
 
 double now_seconds() {

@@ -17,6 +17,8 @@ class InterruptGuard {
 
   bool interrupted() const;  // since construction or clear()
   void clear();
+  // Throws Error{kCancelled} when interrupted: unwinding removes unfinished files.
+  void check() const;
 
  private:
   void (*previous_)(int);

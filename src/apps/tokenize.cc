@@ -44,8 +44,10 @@ std::vector<int32_t> ids_of(const Json& list) {
     const bool fits = item.is_number_unsigned()
                           ? item.get<uint64_t>() <= INT32_MAX
                           : item.is_number_integer() && item.get<int64_t>() >= INT32_MIN;
+    // Lists and objects are not printed: that recurses as deep as a hostile line is nested.
     if (!fits)
-      fail(ErrorCode::kInvalidInput, "entry {} is {}, not a token id", ids.size(), item.dump().substr(0, 40));
+      fail(ErrorCode::kInvalidInput, "entry {} is {}, not a token id", ids.size(),
+           item.is_structured() ? item.type_name() : item.dump().substr(0, 40));
     ids.push_back(item.get<int32_t>());
   }
   return ids;
@@ -56,6 +58,8 @@ Json parse(std::string_view text) {
     return Json::parse(text);
   } catch (const Json::parse_error& e) {
     fail(ErrorCode::kInvalidInput, "not valid JSON at byte {}", e.byte);
+  } catch (const Json::exception&) {
+    fail(ErrorCode::kInvalidInput, "a number is outside the range of a double");
   }
 }
 

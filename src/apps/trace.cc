@@ -7,6 +7,7 @@
 #include "apps/commands.h"
 #include "apps/ids_file.h"
 #include "apps/model_options.h"
+#include "apps/terminal.h"
 #include "base/error.h"
 #include "checkpoint/checkpoint.h"
 #include "checkpoint/writer.h"
@@ -72,6 +73,7 @@ void run(const TraceOptions& options) {
   SafetensorsWriter writer(options.out, specs);
 
   SequenceState state(model.state_layout(), *open.ops);
+  const InterruptGuard interrupt;
   int64_t at = 0;
   const StreamHook hook = [&](int layer, View stream) {
     writer.append(static_cast<size_t>(layer),
@@ -79,6 +81,7 @@ void run(const TraceOptions& options) {
     if (given && layer < config.num_hidden_layers) given->replace(layer, at, stream);
   };
   for (; at < total; at += kChunk) {
+    interrupt.check();
     const Segment segment{&state, 0, std::min(kChunk, total - at), LogitsWanted::kNone};
     const Batch batch{std::span(ids).subspan(static_cast<size_t>(at), static_cast<size_t>(segment.count)),
                       {&segment, 1}};
@@ -94,10 +97,11 @@ void add_trace(CLI::App& app) {
   CLI::App& command =
       *app.add_subcommand("trace", "the residual stream before every layer, written as safetensors");
   add_model_options(command, *options);
-  command.add_option("--ids", options->ids, "JSON array of token ids")->required();
+  command.add_option("--ids", options->ids, "JSON array of token ids")->required()->check(not_empty());
   command
       .add_option("--out", options->out, "file to write: `stream.0` ... `stream.L` [tokens, copies, hidden]")
-      ->required();
+      ->required()
+      ->check(not_empty());
   command.add_option(
       "--streams", options->streams,
       "safetensors with `stream.k`: layer k starts from it instead of its predecessor's output");

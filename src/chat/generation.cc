@@ -52,7 +52,8 @@ PromptGeneration detect_generation(const std::filesystem::path& model_folder) {
   if (has_identifier(source, "REASONING_EFFORT_MAX")) return PromptGeneration::kV4Preview;
   if (has_identifier(source, "REASONING_EFFORT_PROMPTS") && defaults_to_low(source))
     return PromptGeneration::kV4Official;
-  log_warning("{} does not say which prompt generation this model was trained with; using {}", path.string(),
+  log_warning("{} {}, so the prompt generation this model was trained with is unknown; using {}",
+              path.string(), source.empty() ? "is not there" : "does not tell",
               generation_name(PromptGeneration::kV4Official));
   return PromptGeneration::kV4Official;
 }

@@ -193,6 +193,7 @@ GenerationConfig GenerationConfig::parse(std::string_view json_text, const std::
   out.temperature = fields.number("temperature", 0.0, 1e3, out.temperature);
   out.top_p = fields.number("top_p", 0.0, 1.0, out.top_p);
   out.top_k = fields.integer("top_k", 0, kMaxId, out.top_k);
+  out.max_new_tokens = fields.integer("max_new_tokens", 0, int64_t{1} << 40, out.max_new_tokens);
   out.prompt_generation = fields.text("hadal_prompt_generation", out.prompt_generation);
   if (fields.has("bos_token_id")) out.bos_token_id = fields.integer("bos_token_id", 0, kMaxId);
   if (fields.has("eos_token_id")) out.eos_token_ids = fields.integers("eos_token_id", 0, kMaxId, true);

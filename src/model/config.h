@@ -134,7 +134,8 @@ struct GenerationConfig {
   bool do_sample = true;
   double temperature = 1.0;
   double top_p = 1.0;
-  int64_t top_k = 0;  // 0: off
+  int64_t top_k = 0;           // 0: off
+  int64_t max_new_tokens = 0;  // 0: not said
   std::optional<int64_t> bos_token_id;
   std::vector<int64_t> eos_token_ids;  // empty: as config.json says
   // Hadal's own key: which prompt format the checkpoint was trained with (api.md A1), by name; empty: not
