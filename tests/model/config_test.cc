@@ -264,6 +264,8 @@ TEST(GenerationConfig, ValuesAndDefaults) {
   EXPECT_EQ(c.temperature, 0.6);
   EXPECT_EQ(c.top_p, 0.95);
   EXPECT_EQ(c.top_k, 20);
+  EXPECT_EQ(c.max_new_tokens, 0);
+  EXPECT_EQ(GenerationConfig::parse(R"({"max_new_tokens":7})", "g").max_new_tokens, 7);
   EXPECT_FALSE(c.do_sample);
   EXPECT_EQ(c.eos_token_ids, (std::vector<int64_t>{1, 5}));
   EXPECT_EQ(c.bos_token_id, 0);
