@@ -83,7 +83,8 @@ void add_generate(CLI::App& app) {
   command.add_option("--prompt", options->prompt, "the user's message, or with --raw the text to continue")
       ->required();
   command.add_option("--stop", options->stop, "end the answer before this text; may be given several times");
-  command.add_flag("--raw", options->raw, "no chat format: continue the text after BOS");
+  command.add_flag("--raw", options->raw, "no chat format: continue the text after BOS")
+      ->excludes("--system");
   command.add_flag("--show-reasoning", options->show_reasoning, "print the reasoning before the answer");
   command.add_flag("--json", options->json, "print one JSON object at the end");
   command.callback([options] { run(*options); });
