@@ -17,7 +17,7 @@ function(hadal_isa_sources result)
     set(file ${CMAKE_CURRENT_SOURCE_DIR}/isa/${isa}/table.cc)
     # GCC's own intrinsic headers start from uninitialised registers and warn about it where they are inlined.
     set_source_files_properties(${file} PROPERTIES COMPILE_OPTIONS
-      "-O3;-fno-exceptions;$<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized;-Wno-uninitialized>;${HADAL_ISA_FLAGS_${isa}}")
+      "$<IF:$<CONFIG:Debug>,-O1,-O3>;-fno-exceptions;$<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized;-Wno-uninitialized>;${HADAL_ISA_FLAGS_${isa}}")
     list(APPEND files ${file})
   endforeach()
   set(${result} ${files} PARENT_SCOPE)
