@@ -28,8 +28,10 @@ TSAN_TESTS = ["base", "cpu", "model"]
 TSAN_FILTER = "*Thread*"
 
 SANITIZER_ENVIRONMENT = {
-    "ASAN_OPTIONS": "detect_stack_use_after_return=1:strict_init_order=1:check_initialization_order=1",
-    "UBSAN_OPTIONS": "print_stacktrace=1",
+    # addr2line (binutils) turns addresses into lines without the LLVM tools.
+    "ASAN_OPTIONS": "detect_stack_use_after_return=1:strict_init_order=1:check_initialization_order=1:"
+                    "external_symbolizer_path=/usr/bin/addr2line",
+    "UBSAN_OPTIONS": "print_stacktrace=1:external_symbolizer_path=/usr/bin/addr2line",
     "TSAN_OPTIONS": "second_deadlock_stack=1",
 }
 
