@@ -15,9 +15,10 @@ function(hadal_isa_sources result)
   set(files)
   foreach(isa ${isas})
     set(file ${CMAKE_CURRENT_SOURCE_DIR}/isa/${isa}/table.cc)
-    # GCC's own intrinsic headers start from uninitialised registers and warn about it where they are inlined.
+    # GCC's own intrinsic headers start from uninitialised registers and warn about it where they are inlined;
+    # -Wpsabi speaks of an ABI that calls inside one file do not have.
     set_source_files_properties(${file} PROPERTIES COMPILE_OPTIONS
-      "$<IF:$<CONFIG:Debug>,-O1,-O3>;-fno-exceptions;$<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized;-Wno-uninitialized>;${HADAL_ISA_FLAGS_${isa}}")
+      "$<IF:$<CONFIG:Debug>,-O1,-O3>;-fno-exceptions;$<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized;-Wno-uninitialized;-Wno-psabi>;${HADAL_ISA_FLAGS_${isa}}")
     list(APPEND files ${file})
   endforeach()
   set(${result} ${files} PARENT_SCOPE)
