@@ -90,6 +90,16 @@ void head(const Step& step, const Batch& batch, const HcHeadWeights& hc, View no
   step.ops.matmul(logits, step.rms_norm(collapse(step, hc, wanted), norm), lm_head);
 }
 
+// The last streams of every segment go into its state: the draft block goes on from them.
+void keep_streams(const Step& step, View streams) {
+  for (const StepSegment& s : step.segments) {
+    const StateLayout& layout = s.state->layout();
+    for (int64_t i = std::max<int64_t>(0, s.count - layout.stream_capacity); i < s.count; ++i)
+      std::memcpy(s.state->stream(s.pos + i), streams.data + (s.begin + i) * layout.stream_row_bytes,
+                  static_cast<size_t>(layout.stream_row_bytes));
+  }
+}
+
 void copy_streams(View out, View streams) {
   if (out.empty()) return;
   HADAL_CHECK(out.dtype == streams.dtype && out.elements() == streams.elements() && out.dense());
@@ -97,16 +107,6 @@ void copy_streams(View out, View streams) {
 }
 
 }  // namespace
-
-std::optional<Numerics> numerics_from_name(std::string_view name) {
-  if (name == "release") return Numerics::kRelease;
-  if (name == "fp32") return Numerics::kFp32;
-  return std::nullopt;
-}
-
-std::string_view numerics_name(Numerics numerics) {
-  return numerics == Numerics::kRelease ? "release" : "fp32";
-}
 
 int64_t Batch::logits_rows() const {
   int64_t rows = 0;
@@ -157,7 +157,12 @@ Step Model::make_step(const Ctx& ctx, const Batch& batch, bool mtp) const {
 void Model::forward(const Ctx& ctx, const Batch& batch, const Outputs& out) const {
   const Arena::Frame frame(ctx.ops.arena());
   const Step step = make_step(ctx, batch, false);
-  for (const Segment& s : batch.segments) s.state->reserve(s.count);
+  try {
+    for (const Segment& s : batch.segments) s.state->reserve(s.count);
+  } catch (...) {
+    for (const Segment& s : batch.segments) s.state->truncate(s.state->length());  // nothing is written yet
+    throw;
+  }
   const Shape shape{step.tokens(), config_.hc_mult, config_.hidden_size};
   View streams = step.alloc(shape), spare = step.alloc(shape);
   ctx.ops.embed(streams, weights_.embed, step.ids);
@@ -168,10 +173,12 @@ void Model::forward(const Ctx& ctx, const Batch& batch, const Outputs& out) cons
     }
     if (ctx.stream_hook != nullptr) (*ctx.stream_hook)(config_.num_hidden_layers, streams);
   } catch (...) {
-    for (const Segment& s : batch.segments) s.state->reset();  // rows of some layers are in, of others not
+    for (const Segment& s : batch.segments) s.state->abandon(s.count);
     throw;
   }
-  for (const Segment& s : batch.segments) s.state->advance(s.count);
+  if (has_mtp()) keep_streams(step, streams);
+  for (const Segment& s : batch.segments)
+    s.state->advance(batch.ids.subspan(static_cast<size_t>(s.begin), static_cast<size_t>(s.count)));
   copy_streams(out.streams, streams);
   head(step, batch, weights_.hc_head, weights_.norm, weights_.head, streams, out.logits);
 }
@@ -193,7 +200,7 @@ void Model::draft(const Ctx& ctx, const Batch& batch, View hidden, const Outputs
   try {
     run_block(step, config_.num_hidden_layers, mtp.layer, weights_, streams, spare);
   } catch (...) {
-    for (const Segment& s : batch.segments) s.state->reset();
+    for (const Segment& s : batch.segments) s.state->abandon(s.count);
     throw;
   }
   for (const Segment& s : batch.segments) s.state->advance_mtp(s.count);

@@ -21,10 +21,6 @@ namespace hadal {
 
 struct Step;
 
-// "release" or "fp32".
-std::optional<Numerics> numerics_from_name(std::string_view name);
-std::string_view numerics_name(Numerics numerics);
-
 // Sees the residual stream [tokens, M, D] before each layer and, as layer num_hidden_layers, before the head.
 // May write to it.
 using StreamHook = std::function<void(int layer, View stream)>;
@@ -77,8 +73,9 @@ class Model {
   const StateLayout& state_layout() const { return layout_; }
   bool has_mtp() const { return weights_.mtp.has_value(); }
 
-  // Appends the batch to its states. Throws Error (out of memory, an expert with bad scales); the states of
-  // the batch are then reset, never half written. Token ids must be in [0, vocab_size).
+  // Appends the batch to its states. Throws Error (out of memory, an expert with bad scales); a state of the
+  // batch is then as it was, or, when more than `rollback` tokens were to be appended, back at the last
+  // boundary that was kept: never half written. Token ids must be in [0, vocab_size).
   void forward(const Ctx& ctx, const Batch& batch, const Outputs& out) const;
 
   // The MTP block (section 8.2): streams [tokens, M, D] of positions mtp_length() ... of each segment's

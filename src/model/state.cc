@@ -1,59 +1,54 @@
 #include "model/state.h"
 
 #include <algorithm>
+#include <cstring>
+#include <limits>
+#include <utility>
+
+#include "base/error.h"
+#include "model/tail_record.h"
 
 namespace hadal {
 namespace {
 
-int64_t aligned(int64_t bytes) {
-  return (bytes + 63) / 64 * 64;
+size_t blocks_for(int64_t tokens) {
+  return static_cast<size_t>((tokens + kBlockTokens - 1) / kBlockTokens);
+}
+
+std::span<std::byte> bytes_of(const KvPiece& piece) {
+  return {piece->data(), static_cast<size_t>(piece->bytes())};
 }
 
 }  // namespace
 
-StateLayout::StateLayout(const Config& config, Numerics numerics, int rollback_tokens)
-    : window(config.sliding_window),
-      window_capacity(config.sliding_window + rollback_tokens),
-      rollback(rollback_tokens),
-      has_mtp(config.mtp_layers() > 0) {
-  const bool packed = numerics == Numerics::kRelease;
-  kv_row = {packed ? RowFormat::kPackedKv : RowFormat::kF32, static_cast<int>(config.head_dim),
-            static_cast<int>(config.qk_rope_head_dim)};
-  index_row = {packed ? RowFormat::kPackedIndex : RowFormat::kF32, static_cast<int>(config.index_head_dim),
-               0};
+SequenceState::SequenceState(const StateLayout& layout, KvPool pool)
+    : layout_(&layout), pool_(std::move(pool)), fixed_(pool_.allocate(layout.fixed_bytes)) {}
 
-  const auto take = [](int64_t& total, int64_t bytes) {
-    const int64_t at = total;
-    total += aligned(bytes);
-    return at;
-  };
-  const auto carry = [&](int ratio, int64_t dim) {
-    Carry c;
-    c.width = dim * (ratio == 4 ? 2 : 1);
-    c.capacity = ratio * (ratio == 4 ? 2 : 1) + rollback;
-    c.kv = take(fixed_bytes, c.capacity * c.width * 4);
-    c.score = take(fixed_bytes, c.capacity * c.width * 4);
-    return c;
-  };
-  for (int i = 0; i < config.num_hidden_layers + (has_mtp ? 1 : 0); ++i) {
-    Layer layer;
-    layer.ratio = config.ratio(i);
-    layer.window = take(fixed_bytes, window_capacity * kv_row.bytes());
-    if (layer.ratio > 0) {
-      layer.main = carry(layer.ratio, config.head_dim);
-      layer.row_count = kBlockTokens / layer.ratio;
-      layer.rows = take(block_bytes, layer.row_count * kv_row.bytes());
-    }
-    if (layer.ratio == 4) {
-      layer.index = carry(layer.ratio, config.index_head_dim);
-      layer.keys = take(block_bytes, layer.row_count * index_row.bytes());
-    }
-    layers.push_back(layer);
-  }
+int64_t SequenceState::boundary_below(int64_t length) const {
+  for (int64_t i = length / kBlockTokens; i > 0; --i)
+    if (blocks_[static_cast<size_t>(i - 1)].boundary) return i * kBlockTokens;
+  return 0;
 }
 
-SequenceState::SequenceState(const StateLayout& layout, Ops& ops)
-    : layout_(layout), ops_(ops), fixed_(ops.allocate(layout.fixed_bytes)) {}
+int64_t SequenceState::exact_length(int64_t length) const {
+  HADAL_CHECK(length >= 0 && length <= length_, "length {} of {}", length, length_);
+  return length >= lowest_ ? length : boundary_below(length);
+}
+
+int64_t SequenceState::rewind(int64_t length) {
+  const int64_t exact = exact_length(length);
+  if (can_truncate(exact)) {
+    truncate(exact);
+    return exact;
+  }
+  const KvBlock& last = blocks_[static_cast<size_t>(exact / kBlockTokens - 1)];
+  unpack_tail(bytes_of(last.boundary), exact, last.boundary_mtp_length, *this);
+  mtp_length_ = last.boundary_mtp_length;
+  lowest_ = exact;
+  length_ = std::max(length_, exact);
+  truncate(exact);
+  return exact;
+}
 
 void SequenceState::truncate(int64_t length) {
   HADAL_CHECK(can_truncate(length), "truncate to {}: exact between {} and {}", length, lowest_, length_);
@@ -63,52 +58,185 @@ void SequenceState::truncate(int64_t length) {
   length_ = length;
   mtp_length_ = std::min(mtp_length_, std::max<int64_t>(length - 1, 0));
   if (length == 0) lowest_ = 0;
-  const size_t kept = static_cast<size_t>((length + kBlockTokens - 1) / kBlockTokens);
-  blocks_.resize(std::min(blocks_.size(), kept));
-  block_data_.resize(blocks_.size());
+  tokens_.resize(static_cast<size_t>(length));
+  blocks_.resize(std::min(blocks_.size(), blocks_for(length)));
+  if (length % kBlockTokens != 0 && blocks_.size() == blocks_for(length)) {
+    blocks_.back().boundary.reset();
+    blocks_.back().marked = false;
+  }
+  refresh_block_data();
 }
 
-void SequenceState::reserve(int64_t tokens) {
-  if (layout_.block_bytes == 0) return;
-  const size_t needed = static_cast<size_t>((length_ + tokens + kBlockTokens - 1) / kBlockTokens);
-  block_data_.reserve(needed);
-  blocks_.reserve(needed);
-  while (blocks_.size() < needed) {
-    blocks_.push_back(ops_.allocate(layout_.block_bytes));
-    block_data_.push_back(blocks_.back().data());
+bool SequenceState::keep_boundary(bool marked) {
+  const int64_t at = length_ / kBlockTokens * kBlockTokens;
+  if (at == 0) return false;
+  KvBlock& block = blocks_[static_cast<size_t>(at / kBlockTokens - 1)];
+  if (!block.boundary) {
+    if (at < lowest_) return false;
+    KvPiece record;
+    try {
+      record = pool_.allocate(tail_bytes(*layout_, at));
+    } catch (const Error&) {
+      return false;
+    }
+    pack_tail(*this, at, bytes_of(record));
+    block.boundary = std::move(record);
+    block.boundary_mtp_length = tail_mtp_length(*this, at);
+  }
+  block.marked = block.marked || marked;
+  return true;
+}
+
+int64_t SequenceState::boundary_bytes() const {
+  int64_t bytes = 0;
+  for (const KvBlock& block : blocks_)
+    if (block.boundary) bytes += block.boundary->bytes();
+  return bytes;
+}
+
+void SequenceState::thin_boundaries(int64_t max_bytes) {
+  int64_t bytes = boundary_bytes();
+  if (bytes <= max_bytes) return;
+  std::vector<size_t> kept;  // blocks with a boundary, oldest first
+  for (size_t i = 0; i < blocks_.size(); ++i)
+    if (blocks_[i].boundary) kept.push_back(i);
+  while (bytes > max_bytes && !kept.empty()) {
+    size_t worst = 0;
+    bool worst_marked = true;
+    double worst_gap = std::numeric_limits<double>::infinity();
+    for (size_t k = 0; k < kept.size(); ++k) {
+      const bool marked = blocks_[kept[k]].marked;
+      const double before = k == 0 ? 0.0 : static_cast<double>(kept[k - 1] + 1);
+      const double after = k + 1 == kept.size() ? static_cast<double>(blocks_.size() + 1)
+                                                : static_cast<double>(kept[k + 1] + 1);
+      const double gap = (after - before) / (static_cast<double>(blocks_.size()) + 1.0 - before);
+      if (std::pair(marked, gap) < std::pair(worst_marked, worst_gap)) {
+        worst = k;
+        worst_marked = marked;
+        worst_gap = gap;
+      }
+    }
+    KvBlock& block = blocks_[kept[worst]];
+    bytes -= block.boundary->bytes();
+    block.boundary.reset();
+    block.marked = false;
+    kept.erase(kept.begin() + static_cast<int64_t>(worst));
   }
 }
 
-void SequenceState::advance(int64_t tokens) {
-  length_ += tokens;
-  lowest_ = std::max(lowest_, length_ - layout_.rollback);
+SequenceState SequenceState::fork() const {
+  SequenceState copy(*layout_, pool_);
+  std::memcpy(copy.fixed_->data(), fixed_->data(), static_cast<size_t>(fixed_->bytes()));
+  copy.length_ = length_;
+  copy.mtp_length_ = mtp_length_;
+  copy.lowest_ = lowest_;
+  copy.tokens_ = tokens_;
+  copy.blocks_ = blocks_;
+  copy.refresh_block_data();
+  return copy;
+}
+
+Snapshot SequenceState::snapshot() const {
+  Snapshot out;
+  out.tokens = tokens_;
+  out.mtp_length = tail_mtp_length(*this, length_);
+  out.blocks.assign(blocks_.begin(), blocks_.begin() + static_cast<int64_t>(blocks_for(length_)));
+  if (length_ == 0) return out;
+  out.tail = pool_.allocate(tail_bytes(*layout_, length_));
+  pack_tail(*this, length_, bytes_of(out.tail));
+  return out;
+}
+
+void SequenceState::restore(const Snapshot& snapshot) {
+  const int64_t length = snapshot.length();
+  HADAL_CHECK(snapshot.blocks.size() == blocks_for(length) && (length == 0 || snapshot.tail),
+              "{} blocks for {} tokens", snapshot.blocks.size(), length);
+  std::vector<int32_t> tokens = snapshot.tokens;
+  std::vector<KvBlock> blocks = snapshot.blocks;
+  block_data_.reserve(blocks.size());
+  if (length > 0) unpack_tail(bytes_of(snapshot.tail), length, snapshot.mtp_length, *this);
+  length_ = lowest_ = length;
+  mtp_length_ = snapshot.mtp_length;
+  tokens_ = std::move(tokens);
+  blocks_ = std::move(blocks);
+  refresh_block_data();
+}
+
+void SequenceState::reserve(int64_t tokens) {
+  const size_t needed = blocks_for(length_ + tokens);
+  const size_t first = static_cast<size_t>(length_ / kBlockTokens);  // the first one that is written
+  std::vector<KvPiece> fresh;                                        // for blocks first ... needed - 1
+  for (size_t i = first; i < needed && layout_->block_bytes > 0; ++i) {
+    const bool there = i < blocks_.size();
+    if (there && blocks_[i].rows.use_count() == 1) {
+      fresh.emplace_back();  // its own already
+      continue;
+    }
+    fresh.push_back(pool_.allocate(layout_->block_bytes));
+    if (there)
+      std::memcpy(fresh.back()->data(), blocks_[i].rows->data(), static_cast<size_t>(layout_->block_bytes));
+  }
+  // Twice as much each time, so that a token at a time costs no copy of the whole list every 128 tokens.
+  const auto room = [](auto& list, size_t n) {
+    if (list.capacity() < n) list.reserve(std::max(n, 2 * list.capacity()));
+  };
+  room(tokens_, static_cast<size_t>(length_ + tokens));
+  room(block_data_, needed);
+  room(blocks_, needed);
+  blocks_.resize(std::max(needed, blocks_.size()));
+  for (size_t i = 0; i < fresh.size(); ++i)
+    if (fresh[i]) blocks_[first + i].rows = std::move(fresh[i]);
+  refresh_block_data();
+}
+
+void SequenceState::advance(std::span<const int32_t> ids) {
+  tokens_.insert(tokens_.end(), ids.begin(), ids.end());
+  length_ += static_cast<int64_t>(ids.size());
+  lowest_ = std::max(lowest_, length_ - layout_->rollback);
+}
+
+void SequenceState::abandon(int64_t tokens) {
+  // Rows of some layers are in, of others not. They are behind the end; but they may have displaced rows that
+  // lengths from here down to the lowest free one need.
+  lowest_ = std::max(lowest_, length_ + tokens - layout_->rollback);
+  rewind(length_);
+}
+
+void SequenceState::refresh_block_data() {
+  block_data_.resize(blocks_.size());
+  for (size_t i = 0; i < blocks_.size(); ++i)
+    block_data_[i] = blocks_[i].rows ? blocks_[i].rows->data() : nullptr;
 }
 
 int64_t SequenceState::bytes() const {
-  return fixed_.bytes() + static_cast<int64_t>(blocks_.size()) * layout_.block_bytes;
+  return fixed_->bytes() + static_cast<int64_t>(blocks_.size()) * layout_->block_bytes;
 }
 
 RowRing SequenceState::window(int layer) const {
-  return {fixed_.data() + layout_.layers[static_cast<size_t>(layer)].window, layout_.kv_row.bytes(),
-          layout_.window_capacity};
+  return {fixed_->data() + layout_->layers[static_cast<size_t>(layer)].window, layout_->kv_row.bytes(),
+          layout_->window_capacity};
 }
 
 RowTable SequenceState::rows(int layer) const {
-  const StateLayout::Layer& l = layout_.layers[static_cast<size_t>(layer)];
-  return {block_data_.data(), l.rows, layout_.kv_row.bytes(), static_cast<int>(l.row_count)};
+  const StateLayout::Layer& l = layout_->layers[static_cast<size_t>(layer)];
+  return {block_data_.data(), l.rows, layout_->kv_row.bytes(), static_cast<int>(l.row_count)};
 }
 
 RowTable SequenceState::keys(int layer) const {
-  const StateLayout::Layer& l = layout_.layers[static_cast<size_t>(layer)];
-  return {block_data_.data(), l.keys, layout_.index_row.bytes(), static_cast<int>(l.row_count)};
+  const StateLayout::Layer& l = layout_->layers[static_cast<size_t>(layer)];
+  return {block_data_.data(), l.keys, layout_->index_row.bytes(), static_cast<int>(l.row_count)};
 }
 
 View SequenceState::carry_kv(const StateLayout::Carry& carry) const {
-  return View(fixed_.data() + carry.kv, DType::kF32, {carry.capacity, carry.width});
+  return View(fixed_->data() + carry.kv, DType::kF32, {carry.capacity, carry.width});
 }
 
 View SequenceState::carry_score(const StateLayout::Carry& carry) const {
-  return View(fixed_.data() + carry.score, DType::kF32, {carry.capacity, carry.width});
+  return View(fixed_->data() + carry.score, DType::kF32, {carry.capacity, carry.width});
+}
+
+std::byte* SequenceState::stream(int64_t pos) const {
+  return fixed_->data() + layout_->streams + pos % layout_->stream_capacity * layout_->stream_row_bytes;
 }
 
 }  // namespace hadal
