@@ -75,7 +75,8 @@ Hash128 Hash128::from_bytes(std::span<const std::byte, 16> bytes) {
 }
 
 BlockKey chain_root(const KvIdentity& identity) {
-  HADAL_CHECK(identity.block_bytes > 0 && identity.block_bytes <= kMaxKvBlockBytes, "{}", identity.block_bytes);
+  HADAL_CHECK(identity.block_bytes > 0 && identity.block_bytes <= kMaxKvBlockBytes, "{}",
+              identity.block_bytes);
   std::vector<std::byte> text;
   append(text, uint64_t{kKvFormatVersion});
   append(text, identity.fingerprint.bytes());

@@ -1,5 +1,5 @@
-// Names of blocks of tokens. A block's key hashes its 128 token ids and the key of the block before it, so one key
-// stands for a whole prefix, for one model, numerics mode and prompt generation.
+// Names of blocks of tokens. A block's key hashes its 128 token ids and the key of the block before it, so
+// one key stands for a whole prefix, for one model, numerics mode and prompt generation.
 #pragma once
 
 #include <array>
@@ -15,8 +15,8 @@
 namespace hadal {
 
 inline constexpr int64_t kChainBlockTokens = 128;
-inline constexpr uint32_t kKvFormatVersion = 1;     // of the payload files (docs/formats/kvfile.md)
-inline constexpr size_t kMaxIdentityText = 64;      // bytes of a name in KvIdentity
+inline constexpr uint32_t kKvFormatVersion = 1;  // of the payload files (docs/formats/kvfile.md)
+inline constexpr size_t kMaxIdentityText = 64;   // bytes of a name in KvIdentity
 inline constexpr int64_t kMaxKvBlockBytes = int64_t{1} << 30;
 
 // 128 bits, as printed: high half first.
@@ -45,7 +45,8 @@ struct KvIdentity {
   bool operator==(const KvIdentity&) const = default;
 };
 
-// The key before the first block. Covers kKvFormatVersion too. A name too long or a size out of range is a bug (CHECK).
+// The key before the first block. Covers kKvFormatVersion too. A name too long or a size out of range is a
+// bug (CHECK).
 BlockKey chain_root(const KvIdentity& identity);
 // ids: exactly kChainBlockTokens.
 BlockKey chain_next(const BlockKey& parent, std::span<const int32_t> ids);
