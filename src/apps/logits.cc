@@ -32,11 +32,11 @@ void run(const LogitsOptions& options) {
 
   std::vector<TensorSpec> specs = {{"logits", DType::kF32, {options.all ? total : 1, config.vocab_size}}};
   if (mtp) specs.push_back({"mtp_logits", DType::kF32, {total - 1, config.vocab_size}});
+  const InterruptGuard interrupt;  // before there is an unfinished file to remove
   SafetensorsWriter writer(options.out, specs);
 
   SequenceState state(model.state_layout(), ops);
   const Ctx ctx{ops};
-  const InterruptGuard interrupt;
   for (int64_t at = 0; at < total; at += options.chunk) {
     interrupt.check();
     const Arena::Frame frame(ops.arena());

@@ -70,10 +70,10 @@ void run(const TraceOptions& options) {
   for (int k = 0; k <= config.num_hidden_layers; ++k)
     specs.push_back(
         {fmt::format("stream.{}", k), model.activation_dtype(), {total, config.hc_mult, config.hidden_size}});
+  const InterruptGuard interrupt;  // before there is an unfinished file to remove
   SafetensorsWriter writer(options.out, specs);
 
   SequenceState state(model.state_layout(), *open.ops);
-  const InterruptGuard interrupt;
   int64_t at = 0;
   const StreamHook hook = [&](int layer, View stream) {
     writer.append(static_cast<size_t>(layer),

@@ -6,6 +6,7 @@ import pty
 import select
 import signal
 import struct
+import sys
 import tempfile
 import termios
 import time
@@ -165,4 +166,10 @@ class Chat(unittest.TestCase):
 
 
 if __name__ == "__main__":
+    try:
+        for end in pty.openpty():
+            os.close(end)
+    except OSError as error:  # a bare root without /dev/pts
+        print(f"skipped: {error}")
+        sys.exit(77)
     program.main()
