@@ -71,7 +71,7 @@ DiskIndex::DiskIndex(const std::string& path, int busy_ms)
       delete_tails_(db_, "DELETE FROM tails WHERE file = ?1"),
       delete_file_(db_, "DELETE FROM files WHERE id = ?1"),
       touch_(db_, "UPDATE files SET last_used = ?2 WHERE name = ?1 AND last_used < ?2"),
-      total_(db_, "SELECT coalesce(sum(bytes), 0) FROM files"),
+      totals_(db_, "SELECT coalesce(sum(bytes), 0), count(*) FROM files"),
       parents_(db_, "SELECT f.name, f.parent FROM blocks b JOIN files f ON f.id = b.file WHERE b.key = ?1"),
       victims_(db_, "SELECT " HADAL_FILE_COLUMNS
                     " FROM files f WHERE NOT EXISTS(SELECT 1 FROM blocks b JOIN files c ON c.parent = b.key "
@@ -117,11 +117,19 @@ std::vector<IndexedFile> DiskIndex::files() {
   return out;
 }
 
+int64_t DiskIndex::total(int column) {
+  totals_.bind_all();
+  const int64_t value = totals_.step() ? totals_.integer(column) : 0;
+  totals_.reset();
+  return value;
+}
+
 int64_t DiskIndex::total_bytes() {
-  total_.bind_all();
-  const int64_t bytes = total_.step() ? total_.integer(0) : 0;
-  total_.reset();
-  return bytes;
+  return total(0);
+}
+
+int64_t DiskIndex::file_count() {
+  return total(1);
 }
 
 int64_t DiskIndex::bytes_of(const std::set<std::string>& names) {

@@ -44,6 +44,7 @@ class DiskIndex {
   std::vector<IndexPlace> tails(const BlockKey& key);
   std::vector<IndexedFile> files();
   int64_t total_bytes();
+  int64_t file_count();
   int64_t bytes_of(const std::set<std::string>& names);
   // Every file that holds the block or one before it in its chain.
   std::set<std::string> chain_of(const BlockKey& key);
@@ -68,12 +69,13 @@ class DiskIndex {
     Opened(Sqlite& db);
   };
   std::vector<IndexPlace> places(SqliteStatement& statement, const BlockKey& key);
+  int64_t total(int column);
   static IndexedFile row(const SqliteStatement& statement);
 
   Sqlite db_;
   Opened opened_;
   SqliteStatement block_places_, tail_places_, insert_file_, insert_block_, insert_tail_, find_file_,
-      delete_blocks_, delete_tails_, delete_file_, touch_, total_, parents_, victims_;
+      delete_blocks_, delete_tails_, delete_file_, touch_, totals_, parents_, victims_;
 };
 
 }  // namespace hadal

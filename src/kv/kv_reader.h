@@ -20,7 +20,7 @@ class KvReader {
  public:
   // Reads the header only. Fails as kMissing, kDamaged, kForeign, kSystem; never throws for what the file
   // holds.
-  static KvResult<std::shared_ptr<const KvReader>> open(const std::filesystem::path& path);
+  static KvResult<std::shared_ptr<const KvReader>> open(const std::filesystem::path& path, bool hold = true);
   ~KvReader();
   KvReader(const KvReader&) = delete;
   KvReader& operator=(const KvReader&) = delete;
@@ -33,9 +33,9 @@ class KvReader {
  private:
   friend class KvRead;
   friend KvResult<void> verify_kv_file(const KvReader& file);
-  KvReader(int fd, std::string where) : fd_(fd), where_(std::move(where)) {}
+  explicit KvReader(std::string where) : where_(std::move(where)) {}
 
-  int fd_;
+  int fd_ = -1;
   std::string where_;
   KvHeader header_;
   uint64_t header_checksum_ = 0;
@@ -78,8 +78,8 @@ class KvRead {
     std::span<const std::byte> bytes;
   };
 
-  static std::string read_piece(const Piece& piece, bool& system);
-  void work(std::atomic<size_t>& next, std::vector<std::string>& problems, std::vector<char>& system) const;
+  static KvResult<void> read_piece(const Piece& piece);
+  void work(std::atomic<size_t>& next, std::vector<KvResult<void>>& results) const;
 
   std::vector<Piece> pieces_;
   std::vector<Tail> tails_;
