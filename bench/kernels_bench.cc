@@ -9,6 +9,7 @@
 
 #include "cpu/cpu_ops.h"
 #include "cpu/op_case.h"
+#include "cpu/roofline.h"
 
 namespace hadal {
 namespace {
@@ -108,28 +109,42 @@ void attention(benchmark::State& state, const std::string& isa, int threads, int
                          benchmark::Counter::kIsRate);
 }
 
-// Scores and selection of one token at 64 K positions: 64 heads of 128 over 16,384 entries.
-void index_select(benchmark::State& state, const std::string& isa, int threads) {
-  constexpr int64_t kHeads = 64, kDim = 128, kEntries = 16384;
+// Scores and selection of a number of tokens at 64 K positions: heads of 128 over 16,384 entries.
+void index_select(benchmark::State& state, const std::string& isa, int threads, int64_t heads,
+                  int64_t tokens) {
+  constexpr int64_t kDim = 128, kEntries = 16384;
   CpuOps ops({.threads = threads, .isa = isa});
   OpCase inputs(ops, 1);
   const RowLayout layout{RowFormat::kPackedIndex, kDim, 0};
-  std::byte* block = inputs.bytes(kEntries * layout.bytes());
-  ops.pack_rows(block, inputs.tensor(DType::kBF16, {kEntries, kDim}), layout);
+  std::byte* block = inputs.bytes((kEntries + tokens) * layout.bytes());
+  ops.pack_rows(block, inputs.tensor(DType::kBF16, {kEntries + tokens, kDim}), layout);
   IndexSegment segment;
   segment.pos = 4 * kEntries - 1;
-  segment.count = 1;
-  segment.keys = {&block, 0, layout.bytes(), static_cast<int>(kEntries)};
+  segment.count = tokens;
+  segment.keys = {&block, 0, layout.bytes(), static_cast<int>(kEntries + tokens)};
   IndexArgs args;
-  args.q = inputs.tensor(DType::kBF16, {1, kHeads, kDim});
-  args.weights = inputs.tensor(DType::kBF16, {1, kHeads});
-  args.selected = inputs.integers(DType::kI32, {1, 512}, 0, 1);
+  args.q = inputs.tensor(DType::kBF16, {tokens, heads, kDim});
+  ops.fake_quant(args.q, args.q, QuantSim::kFp4Block32);
+  args.weights = inputs.tensor(DType::kBF16, {tokens, heads});
+  args.selected = inputs.integers(DType::kI32, {tokens, 512}, 0, 1);
   args.layout = layout;
   args.segments = {&segment, 1};
   for (auto _ : state) ops.index_select(args);
+  const double rounds = static_cast<double>(state.iterations());
   state.counters["flops"] = benchmark::Counter(
-      static_cast<double>(state.iterations()) * 2.0 * static_cast<double>(kHeads * kDim * kEntries),
-      benchmark::Counter::kIsRate);
+      rounds * 2.0 * static_cast<double>(tokens * heads * kDim * kEntries), benchmark::Counter::kIsRate);
+  state.counters["bytes"] = benchmark::Counter(rounds * static_cast<double>(kEntries * layout.bytes()),
+                                               benchmark::Counter::kIsRate);
+}
+
+// What the machine can do at most: time has no meaning here, the counters have.
+void machine(benchmark::State& state, const std::string& isa, int threads) {
+  ThreadPool pool(threads);
+  Roofline roofline;
+  for (auto _ : state) roofline = measure_roofline(kernel_table(isa), pool, 0.1);
+  state.counters["read"] = roofline.read_bytes;
+  state.counters["flops"] = roofline.flops;
+  state.counters["integer_flops"] = roofline.integer_flops;
 }
 
 // What a parallel loop costs: two pieces of nothing.
@@ -160,8 +175,14 @@ void register_all() {
         benchmark::RegisterBenchmark(("attention/" + std::to_string(tokens) + "/" + isa + suffix).c_str(),
                                      attention, isa, threads, tokens)
             ->UseRealTime();
-      benchmark::RegisterBenchmark(("index_select/" + isa + suffix).c_str(), index_select, isa, threads)
-          ->UseRealTime();
+      benchmark::RegisterBenchmark(("machine/" + isa + suffix).c_str(), machine, isa, threads)->Iterations(1);
+      for (const int64_t heads : {2, 64})
+        for (const int64_t tokens : {1, 16}) {
+          const std::string name = std::to_string(heads) + "x" + std::to_string(tokens) + "/" + isa + suffix;
+          benchmark::RegisterBenchmark(("index_select/" + name).c_str(), index_select, isa, threads, heads,
+                                       tokens)
+              ->UseRealTime();
+        }
     }
     benchmark::RegisterBenchmark(("empty_loop" + suffix).c_str(), empty_loop, threads)->UseRealTime();
   }

@@ -4,7 +4,7 @@
 set(HADAL_ISA_FLAGS_generic "")
 set(HADAL_ISA_FLAGS_avx2 -mavx2 -mfma -mf16c -mbmi2)
 set(HADAL_ISA_FLAGS_avx512 ${HADAL_ISA_FLAGS_avx2} -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx512cd)
-set(HADAL_ISA_FLAGS_avx512bf16 ${HADAL_ISA_FLAGS_avx512} -mavx512bf16 -mavx512vbmi -mavx512vbmi2)
+set(HADAL_ISA_FLAGS_avx512bf16 ${HADAL_ISA_FLAGS_avx512} -mavx512bf16 -mavx512vnni -mavx512vbmi -mavx512vbmi2)
 
 # The table.cc of every ISA of this machine family, with its flags. Call from src/cpu/CMakeLists.txt.
 function(hadal_isa_sources result)

@@ -58,7 +58,7 @@ void CpuOps::attention(const AttentionArgs& args) {
     const AttentionSegment& segment = args.segments[s];
     HADAL_CHECK(segment.pos >= 0 && segment.begin >= 0 && segment.count >= 0 &&
                 segment.begin + segment.count <= args.q.dim[0]);
-    for (int64_t i = 0; i < segment.count; ++i) queries_.push_back({static_cast<int>(s), i, 0, 0});
+    for (int64_t i = 0; i < segment.count; ++i) queries_.push_back({static_cast<int>(s), i});
     if (segment.count > 0) keys_bound = std::max(keys_bound, most_keys(args, segment));
   }
   if (queries_.empty()) return;

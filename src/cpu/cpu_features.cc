@@ -46,7 +46,8 @@ CpuFeatures detect_cpu_features() {
            bit(seven.ebx, 8);
   f.avx512 = f.avx2 && zmm && bit(seven.ebx, 16) && bit(seven.ebx, 17) && bit(seven.ebx, 28) &&
              bit(seven.ebx, 30) && bit(seven.ebx, 31);
-  f.avx512bf16 = f.avx512 && bit(seven_one.eax, 5) && bit(seven.ecx, 1) && bit(seven.ecx, 6);
+  f.avx512bf16 =
+      f.avx512 && bit(seven_one.eax, 5) && bit(seven.ecx, 1) && bit(seven.ecx, 6) && bit(seven.ecx, 11);
   return f;
 }
 

@@ -34,6 +34,15 @@ CpuOps::CpuOps(const CpuOptions& options)
       pool_(checked_threads(options.threads)),
       workers_(static_cast<size_t>(pool_.size())) {}
 
+int64_t CpuOps::scratch_bytes() const {
+  int64_t total = prepared_.size() + pointers_.size() + shared_.size();
+  for (const Worker& worker : workers_)
+    for (const Scratch& slot : worker.slot) total += slot.size();
+  for (const auto& inputs : expert_inputs_)
+    for (const Scratch& input : inputs) total += input.size();
+  return total;
+}
+
 void CpuOps::each(int64_t n, int64_t cost, Body body) {
   if (n == 0) return;
   cost = std::max<int64_t>(cost, 1);

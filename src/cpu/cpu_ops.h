@@ -29,6 +29,9 @@ class CpuOps final : public Ops {
 
   std::string_view isa() const { return kernels_.name; }
   int threads() const { return pool_.size(); }
+  ThreadPool& pool() { return pool_; }
+  // Memory kept between calls, the arena's apart.
+  int64_t scratch_bytes() const;
 
   Arena& arena() override { return arena_; }
   Storage allocate(int64_t bytes) override { return Storage(bytes); }
@@ -64,17 +67,21 @@ class CpuOps final : public Ops {
   struct Worker {
     Scratch slot[5];
   };
-  // A query of an op over segments, by its place in the batch.
+  // A query of attention, by its place in the batch.
   struct Query {
     int segment;
-    int64_t index;    // in the segment
-    int64_t visible;  // entries it may see
-    int64_t offset;   // of its scores
+    int64_t index;  // in the segment
   };
-  // A part of a query's work.
-  struct Part {
-    int64_t query;
-    int64_t from, to;
+  // Consecutive queries of the indexer.
+  struct IndexGroup {
+    int segment;
+    int64_t first, count;  // in the segment
+    int64_t entries;       // that the last of them sees
+    int64_t parts;         // of the entries, each a task
+    int64_t slot;          // of the first query's first part among the results of parts
+  };
+  struct IndexTask {
+    int64_t group, part;
   };
   // The tokens of one expert.
   struct ExpertGroup {
@@ -99,7 +106,8 @@ class CpuOps final : public Ops {
   void expert_hidden_tile(const ExpertArgs& args, const ExpertGroup& group, int64_t tile, Worker& worker);
   void expert_output_tile(const ExpertArgs& args, int64_t first, int64_t n, Worker& worker);
   void pack_row(std::byte* out, ConstRow row, const RowLayout& layout, Worker& worker);
-  void select_top(const float* scores, int64_t n, int64_t k, int32_t* out, Worker& worker);
+  void index_group(const IndexArgs& args, const IndexGroup& group, int64_t from, int64_t to, int64_t part,
+                   Worker& worker);
   void hc_mix_tokens(const HcMixArgs& args, int64_t begin, int64_t end, Worker& worker);
   void hc_finish(const HcMixArgs& args, int64_t token, const float* dots, float rho);
 
@@ -109,7 +117,9 @@ class CpuOps final : public Ops {
   Arena arena_;
   Scratch prepared_, pointers_, shared_;
   std::vector<Query> queries_;
-  std::vector<Part> parts_;
+  std::vector<IndexGroup> index_groups_;
+  std::vector<IndexTask> index_tasks_;
+  std::vector<int64_t> part_counts_;
   std::vector<ExpertGroup> groups_;
   std::vector<ExpertEntry> entries_;
   std::vector<int64_t> counts_;

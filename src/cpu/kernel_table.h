@@ -102,17 +102,30 @@ struct AttendTile {
   std::byte* scratch;  // attend_scratch() bytes, 64-byte aligned
 };
 
-// Index scores of one query for n_keys entries.
-struct IndexTile {
-  float* out;                 // [n_keys], NaN as it comes
+// A query of the indexer, prepared.
+struct IndexQuery {
   const std::byte* const* q;  // [heads] prepared rows (format kBF16, or kF32 for f32 key rows)
   const float* weights;       // [heads]
+  const std::byte* integers;  // what index_integers made of it, or null
+  float* out;                 // [n_keys] scores, NaN as it comes
+};
+
+// Index scores of several queries for the same n_keys entries: each key is decoded once.
+struct IndexTile {
+  const IndexQuery* queries;
+  int64_t n_queries;
   const std::byte* const* keys;
+  int64_t n_keys;
   bool q_bf16;
   int64_t heads;
-  int64_t n_keys;
   KernelRowLayout layout;
   std::byte* scratch;  // index_scratch() bytes, 64-byte aligned
+};
+
+// Nothing but multiply-adds in registers, for measuring what a core can do.
+struct PeakKernel {
+  int64_t flops;                 // of one round, two a multiply-add
+  float (*run)(int64_t rounds);  // the result depends on all of them
 };
 
 struct KernelTable {
@@ -152,7 +165,17 @@ struct KernelTable {
   int64_t (*attend_scratch)(KernelRowLayout layout, int64_t heads, int64_t n_keys);
   void (*attend)(const AttendTile& tile);
   int64_t (*index_scratch)(KernelRowLayout layout);
+  // A query as integers, where the instruction set multiplies them faster: 0 bytes where it does not. False:
+  // integers would not give the canonical bits.
+  int64_t (*index_integer_bytes)(KernelRowLayout layout, bool q_bf16, int64_t heads);
+  bool (*index_integers)(std::byte* out, const std::byte* const* q, const float* weights, int64_t heads,
+                         int64_t dim);
   void (*index_scores)(const IndexTile& tile);
+  // Places of the values above a threshold, ascending; returns how many. A NaN is above nothing.
+  int64_t (*above)(int32_t* out, const float* values, int64_t n, float threshold);
+
+  PeakKernel peak;        // of the multiply-adds that linear layers of bf16 take
+  PeakKernel peak_bytes;  // of byte dot products; run is null without them
 };
 
 // One per folder of isa/; call only after dispatch.h found the CPU able.

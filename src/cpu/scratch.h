@@ -16,6 +16,7 @@ class Scratch {
     return reinterpret_cast<T*>(bytes(count * static_cast<int64_t>(sizeof(T))));
   }
   std::byte* data() const { return data_.get(); }
+  int64_t size() const { return size_; }
   std::byte* bytes(int64_t n) {
     if (n > size_) {
       data_.reset();

@@ -4,6 +4,7 @@
 #include <bit>
 #include <cmath>
 #include <cstring>
+#include <limits>
 #include <vector>
 
 #include "base/float_mode.h"
@@ -72,6 +73,41 @@ TEST(KernelTable, UsableAsIs) {
           table.prepare(prepared.data(), {row.data(), bf16_input}, k, format, nullptr);
           EXPECT_EQ(prepared, row) << isa;
         }
+}
+
+// Queries on the FP4 grid take the way of integers, others do not.
+TEST(KernelTable, IndexIntegers) {
+  constexpr int64_t kDim = 64, kHeads = 2;
+  const ScopedFloatMode mode;
+  const KernelRowLayout layout{KernelRowFormat::kPackedIndex, kDim, 0};
+  for (const std::string& isa : available_isas()) {
+    const KernelTable& table = kernel_table(isa);
+    EXPECT_EQ(table.index_integer_bytes(layout, false, kHeads), 0);
+    const int64_t bytes = table.index_integer_bytes(layout, true, kHeads);
+    EXPECT_EQ(bytes > 0, table.peak_bytes.run != nullptr) << isa;
+    if (bytes == 0) continue;
+    const auto accepts = [&](float element, float weight) {
+      std::vector<bf16> q(kDim * kHeads, to_bf16(1.5f));
+      q[3] = to_bf16(0.0f);
+      q[17] = to_bf16(-6.0f);
+      q[70] = to_bf16(element);
+      const std::byte* rows[kHeads] = {reinterpret_cast<const std::byte*>(q.data()),
+                                       reinterpret_cast<const std::byte*>(q.data() + kDim)};
+      const float weights[kHeads] = {0.25f, weight};
+      std::vector<std::byte> out(static_cast<size_t>(bytes));
+      return table.index_integers(out.data(), rows, weights, kHeads, kDim);
+    };
+    EXPECT_TRUE(accepts(0.5f, 0.1f));
+    EXPECT_TRUE(accepts(-0.0f, 0.0f));
+    EXPECT_TRUE(accepts(48.0f, -3.0f));
+    EXPECT_FALSE(accepts(96.0f, 1.0f));  // 1.5 and 96 are too far apart
+    EXPECT_FALSE(accepts(1.0f / 256, 1.0f));
+    EXPECT_FALSE(accepts(std::numeric_limits<float>::infinity(), 1.0f));
+    EXPECT_FALSE(accepts(std::numeric_limits<float>::quiet_NaN(), 1.0f));
+    EXPECT_FALSE(accepts(0.5f, std::numeric_limits<float>::quiet_NaN()));
+    EXPECT_FALSE(accepts(0.5f, std::numeric_limits<float>::infinity()));
+    EXPECT_FALSE(accepts(0.5f, 0x1p-60f));
+  }
 }
 
 }  // namespace

@@ -15,6 +15,10 @@
 #ifndef HADAL_BF16_DOT
 #define HADAL_BF16_DOT 0
 #endif
+// The ISA multiplies bytes into 32-bit sums (index_integers.inl.h).
+#ifndef HADAL_BYTE_DOT
+#define HADAL_BYTE_DOT 0
+#endif
 // The ISA has a faster multiply-add for factors that are bf16 (fma_short).
 #ifndef HADAL_SHORT_FMA
 #define HADAL_SHORT_FMA 0

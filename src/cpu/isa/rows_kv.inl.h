@@ -79,58 +79,5 @@ HADAL_INLINE void decode_row(std::byte* out, const std::byte* row, const KernelR
   }
 }
 
-// --- Index scores
-// ----------------------------------------------------------------------------------------------------
-
-constexpr int64_t kIndexKeys = 16;
-
-// Sixteen keys against one head at a time, lane = key: the sum over heads is one addition a head.
-template <class P>
-HADAL_INLINE void index_scores_as(const IndexTile& t) {
-  const int64_t stride = prepared_bytes(row_weight_format(t.layout.format), t.q_bf16, t.layout.dim);
-  const int64_t vecs = stride / kVecBytes;
-  const f32x16 zero(0.0f);
-  for (int64_t key = 0; key < t.n_keys; key += kIndexKeys) {
-    const int64_t keys = t.n_keys - key < kIndexKeys ? t.n_keys - key : kIndexKeys;
-    for (int64_t i = 0; i < kIndexKeys; ++i)
-      decode_row<P>(t.scratch + i * stride, t.keys[key + (i < keys ? i : keys - 1)], t.layout);
-    f32x16 acc(0.0f);
-    for (int64_t h = 0; h < t.heads; ++h) {
-      f32x16 sums[kIndexKeys];
-#pragma GCC unroll 16
-      for (int64_t from = 0; from < kIndexKeys; from += kIndexGroup) {
-        f32x16 part[kIndexGroup];
-#pragma GCC unroll 16
-        for (int i = 0; i < kIndexGroup; ++i) part[i] = zero;
-        for (int64_t v = 0; v < vecs; ++v) {
-          const typename P::Vec q = P::load(t.q[h] + v * kVecBytes);
-#pragma GCC unroll 16
-          for (int i = 0; i < kIndexGroup; ++i)
-            part[i] = P::mac(part[i], q, P::load(t.scratch + (from + i) * stride + v * kVecBytes));
-        }
-#pragma GCC unroll 16
-        for (int i = 0; i < kIndexGroup; ++i) sums[from + i] = part[i];
-      }
-      f32x16 d = tree_sum16(sums);
-      const f32x16 g(t.weights[h]);
-      if (t.q_bf16) d = round_bf16(d);
-      d = select_gt(d, zero, d, zero);
-      acc = t.q_bf16 ? acc + round_bf16(g * d) : fma(g, d, acc);
-    }
-    if (t.q_bf16) acc = round_bf16(acc);
-    keys == kIndexKeys ? store(t.out + key, acc) : store_some(t.out + key, acc, keys);
-  }
-}
-
-void index_scores(const IndexTile& tile) {
-  if (kHasBf16Policy && tile.q_bf16 && tile.layout.format != KernelRowFormat::kF32)
-    return index_scores_as<Bf16Policy>(tile);
-  index_scores_as<Lanes>(tile);
-}
-
-int64_t index_scratch(KernelRowLayout layout) {
-  return kIndexKeys * prepared_bytes(row_weight_format(layout.format), false, layout.dim);
-}
-
 }  // namespace
 }  // namespace hadal::HADAL_ISA

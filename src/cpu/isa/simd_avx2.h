@@ -48,6 +48,12 @@ HADAL_INLINE f32x16 select_gt(f32x16 a, f32x16 b, f32x16 x, f32x16 y) {
   return {_mm256_blendv_ps(y.lo, x.lo, _mm256_cmp_ps(a.lo, b.lo, _CMP_GT_OQ)),
           _mm256_blendv_ps(y.hi, x.hi, _mm256_cmp_ps(a.hi, b.hi, _CMP_GT_OQ))};
 }
+// Bit l: lane l of a is above that of b.
+HADAL_INLINE uint32_t mask_gt(f32x16 a, f32x16 b) {
+  const int low = _mm256_movemask_ps(_mm256_cmp_ps(a.lo, b.lo, _CMP_GT_OQ));
+  const int high = _mm256_movemask_ps(_mm256_cmp_ps(a.hi, b.hi, _CMP_GT_OQ));
+  return static_cast<uint32_t>(low | high << 8);
+}
 HADAL_INLINE f32x16 select_nan(f32x16 a, f32x16 x, f32x16 y) {
   return {_mm256_blendv_ps(y.lo, x.lo, _mm256_cmp_ps(a.lo, a.lo, _CMP_UNORD_Q)),
           _mm256_blendv_ps(y.hi, x.hi, _mm256_cmp_ps(a.hi, a.hi, _CMP_UNORD_Q))};

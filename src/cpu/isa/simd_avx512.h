@@ -45,6 +45,10 @@ HADAL_INLINE f32x16 exp2_int(f32x16 a) {
 HADAL_INLINE f32x16 select_gt(f32x16 a, f32x16 b, f32x16 x, f32x16 y) {
   return _mm512_mask_blend_ps(_mm512_cmp_ps_mask(a.v, b.v, _CMP_GT_OQ), y.v, x.v);
 }
+// Bit l: lane l of a is above that of b.
+HADAL_INLINE uint32_t mask_gt(f32x16 a, f32x16 b) {
+  return _mm512_cmp_ps_mask(a.v, b.v, _CMP_GT_OQ);
+}
 HADAL_INLINE f32x16 select_nan(f32x16 a, f32x16 x, f32x16 y) {
   return _mm512_mask_blend_ps(_mm512_cmp_ps_mask(a.v, a.v, _CMP_UNORD_Q), y.v, x.v);
 }

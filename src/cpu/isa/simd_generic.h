@@ -85,6 +85,12 @@ HADAL_INLINE f32x16 exp2_int(const f32x16& a) {
 HADAL_INLINE f32x16 select_gt(const f32x16& a, const f32x16& b, const f32x16& x, const f32x16& y) {
   HADAL_LANES(a.v[i] > b.v[i] ? x.v[i] : y.v[i]);
 }
+// Bit l: lane l of a is above that of b.
+HADAL_INLINE uint32_t mask_gt(const f32x16& a, const f32x16& b) {
+  uint32_t mask = 0;
+  for (int i = 0; i < 16; ++i) mask |= (a.v[i] > b.v[i] ? 1u : 0u) << i;
+  return mask;
+}
 HADAL_INLINE f32x16 select_nan(const f32x16& a, const f32x16& x, const f32x16& y) {
   HADAL_LANES(a.v[i] == a.v[i] ? y.v[i] : x.v[i]);
 }

@@ -7,7 +7,10 @@
 #include "cpu/isa/mix.inl.h"
 #include "cpu/isa/linear.inl.h"
 #include "cpu/isa/rows_kv.inl.h"
+#include "cpu/isa/index_integers.inl.h"
+#include "cpu/isa/index.inl.h"
 #include "cpu/isa/attend.inl.h"
+#include "cpu/isa/peak.inl.h"
 // clang-format on
 
 namespace hadal::HADAL_ISA {
@@ -39,7 +42,12 @@ constexpr KernelTable make_table(const char* name) {
   t.attend_scratch = attend_scratch;
   t.attend = attend;
   t.index_scratch = index_scratch;
+  t.index_integer_bytes = index_integer_bytes;
+  t.index_integers = index_integers;
   t.index_scores = index_scores;
+  t.above = above;
+  t.peak = make_peak();
+  t.peak_bytes = make_peak_bytes();
   return t;
 }
 

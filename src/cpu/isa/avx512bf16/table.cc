@@ -1,6 +1,7 @@
-// Kernels for AVX-512 with bf16 dot products and byte permutes (BF16, VBMI).
+// Kernels for AVX-512 with bf16 and byte dot products and byte permutes (BF16, VNNI, VBMI).
 #define HADAL_ISA isa_avx512bf16
 #define HADAL_BF16_DOT 1
+#define HADAL_BYTE_DOT 1
 #include "cpu/isa/kernel_base.h"
 #include "cpu/isa/simd_avx512.h"
 

@@ -1,0 +1,37 @@
+#include "cpu/roofline.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "cpu/dispatch.h"
+
+namespace hadal {
+namespace {
+
+TEST(Roofline, MeasuresEveryInstructionSet) {
+  ThreadPool pool(2);
+  for (const std::string& isa : available_isas()) {
+    const Roofline found = measure_roofline(kernel_table(isa), pool, 0.005, 1 << 20);
+    for (const double rate : {found.read_bytes, found.flops}) {
+      EXPECT_TRUE(std::isfinite(rate)) << isa;
+      EXPECT_GT(rate, 1e6) << isa;
+    }
+    EXPECT_EQ(found.integer_flops > 0, kernel_table(isa).peak_bytes.run != nullptr) << isa;
+  }
+}
+
+// A round is as many multiply-adds as it says: the sums of a peak kernel are what that many would give.
+TEST(Roofline, PeakKernelsDependOnTheirRounds) {
+  for (const std::string& isa : available_isas()) {
+    const KernelTable& kernels = kernel_table(isa);
+    EXPECT_GT(kernels.peak.flops, 0);
+    EXPECT_TRUE(std::isfinite(kernels.peak.run(10)));
+    if (kernels.peak_bytes.run == nullptr) continue;
+    EXPECT_GT(kernels.peak_bytes.flops, kernels.peak.flops);
+    EXPECT_NE(kernels.peak_bytes.run(1), kernels.peak_bytes.run(2));
+  }
+}
+
+}  // namespace
+}  // namespace hadal
