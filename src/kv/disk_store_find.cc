@@ -88,14 +88,21 @@ std::optional<DiskMatch> DiskStore::open_plan(const Plan& plan, std::span<const 
       return std::nullopt;
     const KvHeader& header = piece->file->header();
 
-    // Is it the place the index says?
+    // Is it the place the index says, with the key it says?
     const auto place = static_cast<size_t>(piece->place);
     const bool in_file = is_tail ? piece->place >= 0 && place < header.tails.size()
                                  : piece->place >= 0 && piece->place <= header.blocks() - piece->count;
     const int64_t at = !in_file  ? -1
                        : is_tail ? header.tails[place].length
                                  : header.begin() + piece->place * kChainBlockTokens;
-    if (at != piece->first * kChainBlockTokens) {
+    const int64_t used_end = piece->first + piece->count;
+    const int64_t own = (used_end - header.first_block) * kChainBlockTokens;  // ids of the file up to there
+    const bool right_place =
+        at == piece->first * kChainBlockTokens && own <= static_cast<int64_t>(header.ids.size());
+    const auto own_ids = std::span(header.ids).first(right_place ? static_cast<size_t>(own) : 0);
+    const std::vector<BlockKey> own_keys = chain_keys(header.parent, own_ids);
+    if (!right_place ||
+        (own_keys.empty() ? header.parent : own_keys.back()) != keys[static_cast<size_t>(used_end - 1)]) {
       const std::lock_guard lock(mutex_);
       log_.report(FailureLog::kDamagedIndex,
                   fmt::format("cache index made again: {} is not what it says", piece->file->where()));
@@ -103,16 +110,12 @@ std::optional<DiskMatch> DiskStore::open_plan(const Plan& plan, std::span<const 
       return std::nullopt;
     }
 
-    // Is it this prefix, for this model? The ids of the file up to where it is used, and the key of what
-    // comes before.
-    const int64_t used_end = piece->first + piece->count;
-    const int64_t own = (used_end - header.first_block) * kChainBlockTokens;
-    const auto wanted = ids.subspan(static_cast<size_t>(header.begin()), static_cast<size_t>(own));
-    const bool same_ids = static_cast<int64_t>(header.ids.size()) >= own &&
-                          std::equal(wanted.begin(), wanted.end(), header.ids.begin());
+    // Is it this prefix, for this model, and not only one whose hash is the same?
     const BlockKey& before =
         header.first_block == 0 ? root_ : keys[static_cast<size_t>(header.first_block - 1)];
-    if (header.identity != identity_ || header.parent != before || !same_ids) {
+    const auto wanted = ids.subspan(static_cast<size_t>(header.begin()), static_cast<size_t>(own));
+    if (header.identity != identity_ || header.parent != before ||
+        !std::equal(wanted.begin(), wanted.end(), own_ids.begin())) {
       discard(piece->name,
               {{piece->file->where(), "token ids or identity: not those of its key"}, KvFault::kDamaged});
       return std::nullopt;

@@ -180,9 +180,14 @@ std::vector<std::byte> encode_kv_header(const KvHeader& header) {
                            static_cast<uint64_t>(tail.offset), tail.checksum};
     std::memcpy(out.data() + places.tails + i * sizeof stored, &stored, sizeof stored);
   }
-  const uint64_t checksum = checksum_of(out);
-  std::memcpy(out.data() + kChecksumAt, &checksum, sizeof checksum);
+  sign_kv_header(out);
   return out;
+}
+
+void sign_kv_header(std::span<std::byte> encoded) {
+  HADAL_CHECK(encoded.size() >= kFixedBytes);
+  const uint64_t checksum = checksum_of(encoded);
+  std::memcpy(encoded.data() + kChecksumAt, &checksum, sizeof checksum);
 }
 
 uint64_t kv_header_checksum(std::span<const std::byte> encoded) {

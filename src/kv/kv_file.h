@@ -80,6 +80,8 @@ void place_sections(KvHeader& header);
 std::vector<std::byte> encode_kv_header(const KvHeader& header);
 // The checksum in encoded bytes. It covers the whole header and, by the checksums in it, all of the file.
 uint64_t kv_header_checksum(std::span<const std::byte> encoded);
+// Sets the checksum from the rest of the encoded bytes.
+void sign_kv_header(std::span<std::byte> encoded);
 
 // The size of the header of a file of file_bytes bytes, from its first min(kKvSection, file_bytes) bytes.
 KvResult<int64_t> parse_kv_header_size(std::span<const std::byte> first, int64_t file_bytes,
