@@ -50,6 +50,7 @@ COVERED_BY = {
     "src/model/model.cc": "tests/model/golden_test.cc",
     "src/model/moe.cc": "tests/model/golden_test.cc",
     "src/model/step.cc": "tests/model/state_test.cc",
+    "src/engine/engine_step.cc": "tests/engine/engine_test.cc",
     # One table an instruction set, all run against each other.
     "src/cpu/isa/*": "tests/cpu/table_test.cc",
 }

@@ -1,0 +1,69 @@
+// The memory of running sequences: their states in the pool, what they share with each other, and the way to
+// and from the prefix cache. The only part of the engine that knows the cache. For the engine's thread.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <unordered_map>
+#include <vector>
+
+#include "engine/scheduler.h"
+#include "model/state.h"
+
+namespace hadal {
+
+// A running sequence's state. Made and ended by SequenceMemory.
+struct ResidentSequence {
+  ResidentSequence(const StateLayout& layout, const KvPool& pool) : state(layout, pool) {}
+
+  SequenceState state;
+  std::vector<const Storage*> counted;  // its blocks as the memory has counted them
+  int64_t alone = 0;                    // how many of them no other running sequence has, at `version`
+  uint64_t version = 0;
+};
+
+class SequenceMemory {
+ public:
+  // Boundaries of one sequence take at most boundary_bytes.
+  SequenceMemory(const StateLayout& layout, KvPool pool, int64_t boundary_bytes);
+
+  MemoryShape shape() const { return shape_; }
+  // What all running sequences together may take.
+  int64_t limit() const { return limit_; }
+  // What they take now; a block that several share counts once.
+  int64_t used() const;
+  // What ending this one alone would give back.
+  int64_t held(ResidentSequence& sequence) const;
+  // What its next token needs besides new blocks: a copy of a last block that others share.
+  int64_t owed(const ResidentSequence& sequence) const;
+
+  // A state that holds as much of the beginning of `ids` as a cache has, never all of it: one token at least
+  // is left to compute. Throws Error{kOutOfMemory}.
+  std::unique_ptr<ResidentSequence> open(std::span<const int32_t> ids);
+  // Room in the pool for so many bytes, at the expense of caches and boundaries; false if there is none.
+  bool make_room(int64_t bytes);
+  // After tokens were appended from length `from` on, or taken back: keeps a boundary, counts blocks.
+  void update(ResidentSequence& sequence, int64_t from);
+  // Others may go on from this sequence.
+  void publish(const ResidentSequence& sequence);
+  // The end of a running sequence.
+  void close(std::unique_ptr<ResidentSequence> sequence);
+
+  const KvPool& pool() const { return pool_; }
+
+ private:
+  void count(ResidentSequence& sequence, size_t from);
+  void drop(ResidentSequence& sequence, size_t to);
+
+  const StateLayout& layout_;
+  KvPool pool_;
+  MemoryShape shape_;
+  int64_t limit_;
+  int64_t boundary_bytes_;
+  std::vector<ResidentSequence*> residents_;
+  std::unordered_map<const Storage*, int> uses_;  // how many running sequences have a block
+  uint64_t version_ = 0;                          // changes when a block gets or loses a second user
+};
+
+}  // namespace hadal

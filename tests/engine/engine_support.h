@@ -1,0 +1,136 @@
+// A small model with every kind of layer, requests on it, and what each must give: a loop without the engine.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <chrono>
+#include <filesystem>
+#include <memory>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "cpu/cpu_ops.h"
+#include "engine/engine.h"
+#include "engine/token_queue.h"
+
+namespace hadal::test {
+
+inline const std::filesystem::path kSmallModel =
+    std::filesystem::path(HADAL_SOURCE_DIR) / "tests/golden/tiny-fp8fp4";
+
+inline std::shared_ptr<const Model> small_model() {
+  static const std::shared_ptr<const Model> model = Model::open(kSmallModel, Numerics::kRelease);
+  return model;
+}
+
+inline std::vector<int32_t> random_ids(int64_t n, uint32_t seed) {
+  std::mt19937 random(seed);
+  const auto vocab = static_cast<uint32_t>(small_model()->config().vocab_size);
+  std::vector<int32_t> ids;
+  for (int64_t i = 0; i < n; ++i) ids.push_back(static_cast<int32_t>(random() % vocab));
+  return ids;
+}
+
+inline Request request(int64_t prompt, int64_t max_tokens, uint32_t seed = 1) {
+  Request r;
+  r.prompt = random_ids(prompt, seed);
+  r.max_tokens = max_tokens;
+  r.sampling.temperature = seed % 3 == 0 ? 0.0f : 0.9f;
+  r.sampling.top_p = seed % 2 == 0 ? 1.0f : 0.95f;
+  r.sampling.repetition_penalty = seed % 4 == 1 ? 1.2f : 1.0f;
+  r.sampling.seed = seed;
+  r.sequence = seed % 5;
+  return r;
+}
+
+// What the engine promises for a request, whatever else runs.
+struct Expected {
+  std::vector<int32_t> tokens;
+  EndReason reason = EndReason::kLength;
+};
+inline Expected alone(const Request& r, Ops& ops) {
+  const Model& model = *small_model();
+  const size_t vocab = static_cast<size_t>(model.config().vocab_size);
+  SequenceState state(model.state_layout(), ops);
+  Sampler sampler(r.sampling, static_cast<int32_t>(vocab), r.sequence);
+  sampler.add_prompt(r.prompt);
+  std::vector<float> logits(vocab);
+  std::vector<int32_t> next = r.prompt;
+  Expected out;
+  while (static_cast<int64_t>(out.tokens.size()) < *r.max_tokens) {
+    const Segment segment{&state, 0, static_cast<int64_t>(next.size()), LogitsWanted::kLast};
+    model.forward(Ctx{ops}, Batch{next, {&segment, 1}},
+                  {View(logits.data(), DType::kF32, {1, static_cast<int64_t>(vocab)}), {}});
+    const int32_t id =
+        sampler.sample(logits, state.length(), r.allowed ? TokenMask(*r.allowed) : TokenMask());
+    if (std::count(r.end_ids.begin(), r.end_ids.end(), id) > 0) {
+      out.reason = EndReason::kStop;
+      break;
+    }
+    out.tokens.push_back(id);
+    sampler.accept(id);
+    next = {id};
+  }
+  return out;
+}
+
+// Keeps what it is told, and checks the order of it.
+class Recorder : public EventSink {
+ public:
+  void on_prefill(int64_t done, int64_t total) override {
+    EXPECT_TRUE(tokens.empty() && !finish);
+    EXPECT_GE(done, prefilled);
+    EXPECT_LE(done, total);
+    prefilled = done;
+    prompt = total;
+  }
+  bool on_token(const TokenEvent& event) override {
+    EXPECT_FALSE(finish);
+    EXPECT_EQ(prefilled, prompt);
+    EXPECT_EQ(event.logits.size(), static_cast<size_t>(small_model()->config().vocab_size));
+    tokens.push_back(event.id);
+    return true;
+  }
+  void on_finish(const FinishInfo& info) override {
+    EXPECT_FALSE(finish) << "finished twice";
+    EXPECT_EQ(info.generated_tokens, static_cast<int64_t>(tokens.size()));
+    finish = info;
+  }
+
+  int64_t prefilled = 0, prompt = -1;
+  std::vector<int32_t> tokens;
+  std::optional<FinishInfo> finish;
+};
+
+inline void expect_same(const Recorder& got, const Expected& want, const std::string& which = {}) {
+  ASSERT_TRUE(got.finish) << which;
+  EXPECT_EQ(got.tokens, want.tokens) << which;
+  EXPECT_EQ(got.finish->reason, want.reason) << which << ' ' << got.finish->error;
+}
+
+// An engine on a pool of its own.
+struct Bench {
+  explicit Bench(int64_t limit = KvPool::kNoLimit, EngineConfig config = {})
+      : ops(CpuOptions{1, ""}), pool(ops, limit), engine(small_model(), ops, pool, std::move(config)) {}
+
+  std::pair<RequestId, std::shared_ptr<Recorder>> submit(Request r) {
+    auto sink = std::make_shared<Recorder>();
+    const Result<RequestId> id = engine.submit(std::move(r), sink);
+    EXPECT_TRUE(id) << (id ? "" : id.error().to_string());
+    return {id ? *id : 0, sink};
+  }
+
+  CpuOps ops;
+  KvPool pool;
+  Engine engine;
+};
+
+// Bytes that n states of this many tokens take.
+inline int64_t state_bytes(int64_t n, int64_t tokens) {
+  const StateLayout& layout = small_model()->state_layout();
+  return n * layout.bytes(tokens);
+}
+
+}  // namespace hadal::test
