@@ -49,6 +49,8 @@ COVERED_BY = {
     "src/model/indexer.cc": "tests/model/state_test.cc",
     "src/model/model.cc": "tests/model/golden_test.cc",
     "src/model/moe.cc": "tests/model/golden_test.cc",
+    "src/model/rewind.cc": "tests/model/state_history_test.cc",
+    "src/model/tail_record.cc": "tests/model/state_history_test.cc",
     "src/model/step.cc": "tests/model/state_test.cc",
     "src/engine/engine_step.cc": "tests/engine/engine_test.cc",
     # One table an instruction set, all run against each other.

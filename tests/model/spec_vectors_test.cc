@@ -7,6 +7,7 @@
 #include "model/model.h"
 #include "ops/reference_ops.h"
 #include "ops/scalar.h"
+#include "support/formula_model.h"
 #include "support/rho.h"
 #include "support/synthetic_checkpoint.h"
 
@@ -38,20 +39,6 @@ test::Json tiny_json() {
             {"sliding_window", 8},
             {"compress_ratios", {0, 4, 16, 4, 16, 0}}});
   return c;
-}
-
-double value_of(const std::string& name, uint64_t i, int64_t last_dim) {
-  const double r = test::rho(name, i);
-  const std::string tail = name.substr(name.rfind('.') + 1);
-  if (name.find("norm") != std::string::npos) return 1 + 0.25 * r;
-  if (tail == "attn_sink" || tail == "ape") return r;
-  if (tail == "bias") return 0.25 * r;
-  if (name.ends_with("_fn")) return 0.0625 * r;
-  if (name.ends_with("_base")) return 0.5 * r;
-  if (name.ends_with("_scale")) return 0.75 + 0.25 * r;
-  if (name == "embed.weight") return r;
-  if (name == "head.weight") return 0.25 * r;
-  return r * (last_dim <= 64 ? 0.25 : 0.125);
 }
 
 // Rows rounded to the quantised grid before they are stored, as the released numerics do, in an otherwise
@@ -115,27 +102,8 @@ class TinyModel : public testing::Test {
  protected:
   static void SetUpTestSuite() {
     const Config config = test::parse_config(tiny_json());
-    test::Tensors tensors;
-    for (const InventoryEntry& entry : inventory(config)) {
-      test::SyntheticTensor tensor{{entry.name, entry.dtype, entry.shape}, {}};
-      size_t n = 1;
-      for (const int64_t d : entry.shape) n *= static_cast<size_t>(d);
-      if (entry.dtype == DType::kI64) {
-        std::vector<int64_t> ids(n);
-        for (size_t i = 0; i < n; ++i)
-          ids[i] = static_cast<int64_t>(i % 2 == 0 ? (i / 2) % 8 : (3 * (i / 2) + 1) % 8);
-        tensor.bytes.assign(reinterpret_cast<const char*>(ids.data()), n * 8);
-      } else {
-        std::vector<float> values(n);
-        for (size_t i = 0; i < n; ++i)
-          values[i] = static_cast<float>(value_of(entry.name, i, entry.shape.back()));
-        tensor.spec.dtype = DType::kF32;
-        tensor.bytes.assign(reinterpret_cast<const char*>(values.data()), n * 4);
-      }
-      tensors.emplace(entry.name, std::move(tensor));
-    }
     folder_ = new test::TempFolder;
-    test::write_model(*folder_, tiny_json(), tensors);
+    test::write_model(*folder_, tiny_json(), test::formula_tensors(config));
     model_ = Model::open(folder_->path(), Numerics::kFp32);
   }
   static void TearDownTestSuite() {
@@ -198,7 +166,7 @@ void check(const std::vector<float>& logits, const Expected& want, double tolera
 TEST_F(TinyModel, GeneratorChecks) {
   const double embed[] = {0.035040, 0.889699, 0.659263, 0.522226};
   for (int i = 0; i < 4; ++i)
-    EXPECT_NEAR(value_of("embed.weight", static_cast<uint64_t>(i), 128), embed[i], 1e-6);
+    EXPECT_NEAR(test::value_of("embed.weight", static_cast<uint64_t>(i), 128), embed[i], 1e-6);
 }
 
 TEST_F(TinyModel, TestAWithoutRounding) {

@@ -82,7 +82,7 @@ TEST_P(States, AnyChunkingGivesTheSameBits) {
   const std::vector<int32_t> ids = tokens(kTokens);
   CpuOps one{CpuOptions{1, ""}};
   const std::vector<float> want = whole(one, ids);
-  rc::check("chunks", [&] {
+  EXPECT_TRUE(rc::check("chunks", [&] {
     const int threads = *rc::gen::inRange(1, 4);
     CpuOps ops{CpuOptions{threads, ""}};
     SequenceState state = fresh(ops);
@@ -93,7 +93,7 @@ TEST_P(States, AnyChunkingGivesTheSameBits) {
                 rows(want, at, n));
       at += n;
     }
-  });
+  }));
 }
 
 TEST_P(States, EveryIsaAndTheReferenceGiveTheSameBits) {
@@ -112,7 +112,7 @@ TEST_P(States, TruncateTakesBackExactly) {
   CpuOps ops{CpuOptions{}};
   const std::vector<int32_t> ids = tokens(kTokens), other = tokens(kTokens, 7);
   const std::vector<float> want = whole(ops, ids);
-  rc::check("drafts that are taken back leave no trace", [&] {
+  EXPECT_TRUE(rc::check("drafts that are taken back leave no trace", [&] {
     SequenceState state = fresh(ops);
     int length = *rc::gen::inRange(1, 280);
     append(ops, state, std::span(ids).first(static_cast<size_t>(length)));
@@ -127,7 +127,7 @@ TEST_P(States, TruncateTakesBackExactly) {
           rows(want, length, n));
       length += n;
     }
-  });
+  }));
 }
 
 TEST_P(States, ResetIsANewSequence) {
@@ -149,7 +149,7 @@ TEST_P(States, InterleavedSequencesEqualEachAlone) {
   const std::vector<std::vector<int32_t>> ids = {tokens(280, 1), tokens(150, 2), tokens(90, 3)};
   std::vector<std::vector<float>> want;
   for (const auto& sequence : ids) want.push_back(whole(ops, sequence));
-  rc::check("ragged batches of three sequences", [&] {
+  EXPECT_TRUE(rc::check("ragged batches of three sequences", [&] {
     std::vector<SequenceState> states;
     for (int i = 0; i < 3; ++i) states.push_back(fresh(ops));
     std::vector<int> at(3, 0);
@@ -180,7 +180,7 @@ TEST_P(States, InterleavedSequencesEqualEachAlone) {
         at[owners[s]] += counts[s];
       }
     }
-  });
+  }));
 }
 
 TEST_P(States, DraftsDoNotDependOnChunking) {
