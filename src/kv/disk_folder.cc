@@ -216,6 +216,11 @@ std::vector<PayloadFile> list_payloads(const fs::path& folder, bool& readable) {
   return out;
 }
 
+void remove_payloads(const fs::path& folder, const std::vector<std::string>& names) {
+  for (const std::string& name : names)
+    if (is_payload_name(name)) ::unlink((folder / name).c_str());
+}
+
 // NAME.hkv.tmp-PID-N is what base/atomic_file.h leaves. A number may have been given to another process
 // since: old files go whatever lives under it.
 void remove_dead_temporaries(const fs::path& folder) {

@@ -56,6 +56,10 @@ struct PayloadFile {
 // Regular files with payload names. Empty when the folder cannot be read; `readable` says which.
 std::vector<PayloadFile> list_payloads(const std::filesystem::path& folder, bool& readable);
 
+// After the index has forgotten them: a kill in between leaves files that the next opening takes in again.
+// Names that are not those of payload files are passed over.
+void remove_payloads(const std::filesystem::path& folder, const std::vector<std::string>& names);
+
 // Temporary files of writers that do not live any more.
 void remove_dead_temporaries(const std::filesystem::path& folder);
 

@@ -168,6 +168,20 @@ std::optional<IndexedFile> DiskIndex::victim(const std::set<std::string>& keep) 
   return out;
 }
 
+bool DiskIndex::make_room(int64_t bytes, int64_t max_bytes, const std::set<std::string>& keep,
+                          std::vector<std::string>& evicted) {
+  if (bytes > max_bytes || bytes_of(keep) > max_bytes - bytes) return false;
+  int64_t total = total_bytes();
+  while (total > max_bytes - bytes) {
+    const auto next = victim(keep);
+    if (!next) return false;
+    remove(next->name);
+    evicted.push_back(next->name);
+    total -= next->bytes;
+  }
+  return true;
+}
+
 std::vector<std::string> DiskIndex::incomplete() {
   SqliteStatement statement(
       db_,

@@ -51,6 +51,10 @@ class DiskIndex {
   // What to evict first: least recently used, among files whose blocks no other file continues. None when
   // only `keep` is left.
   std::optional<IndexedFile> victim(const std::set<std::string>& keep);
+  // Inside a transaction: removes the rows of files, in that order, until `bytes` more fit below max_bytes,
+  // and adds the names of these files to `evicted`. False when that cannot be done without a file of `keep`.
+  bool make_room(int64_t bytes, int64_t max_bytes, const std::set<std::string>& keep,
+                 std::vector<std::string>& evicted);
   // Files whose blocks or tails are not all listed.
   std::vector<std::string> incomplete();
 

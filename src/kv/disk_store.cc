@@ -99,26 +99,6 @@ bool DiskStore::has_tail(const BlockKey& key) {
   return with_index([&](DiskIndex& index) { found = !index.tails(key).empty(); }) && found;
 }
 
-bool DiskStore::make_room(DiskIndex& index, int64_t bytes, int64_t max_bytes,
-                          const std::set<std::string>& keep, std::vector<std::string>& evicted) {
-  if (bytes > max_bytes || index.bytes_of(keep) > max_bytes - bytes) return false;
-  int64_t total = index.total_bytes();
-  while (total > max_bytes - bytes) {
-    const auto victim = index.victim(keep);
-    if (!victim) return false;
-    index.remove(victim->name);
-    evicted.push_back(victim->name);
-    total -= victim->bytes;
-  }
-  return true;
-}
-
-// After the index has forgotten them: a kill in between leaves files that the next opening takes in again.
-void DiskStore::unlink_all(const std::vector<std::string>& names) {
-  for (const std::string& name : names)
-    if (is_payload_name(name)) ::unlink((options_.folder / name).c_str());
-}
-
 void DiskStore::prune(int64_t max_bytes) {
   std::vector<std::string> evicted;
   const bool done = with_index([&](DiskIndex& index) {
@@ -126,12 +106,12 @@ void DiskStore::prune(int64_t max_bytes) {
     evicted.clear();
     SqliteTransaction transaction(index.database());
     apply_touches(index);
-    make_room(index, 0, max_bytes, {}, evicted);
+    index.make_room(0, max_bytes, {}, evicted);
     transaction.commit();
     touches_.clear();
     stats_.evicted_files += static_cast<int64_t>(evicted.size());
   });
-  if (done) unlink_all(evicted);
+  if (done) remove_payloads(options_.folder, evicted);
 }
 
 void DiskStore::apply_touches(DiskIndex& index) {

@@ -132,11 +132,6 @@ class DiskStore {
   bool write_segments(std::span<const Segment> segments, const DiskEntry& entry,
                       std::span<const BlockKey> keys);
 
-  // Inside a transaction. Rows of the files to evict are removed and their names added to `evicted`, so that
-  // `bytes` more fit; false when they cannot.
-  bool make_room(DiskIndex& index, int64_t bytes, int64_t max_bytes, const std::set<std::string>& keep,
-                 std::vector<std::string>& evicted);
-  void unlink_all(const std::vector<std::string>& names);
   void apply_touches(DiskIndex& index);
   int64_t now_us();
 

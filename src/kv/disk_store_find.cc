@@ -168,7 +168,7 @@ void DiskStore::discard(const std::string& name, const KvProblem& problem) {
     SqliteTransaction transaction(index.database());
     index.remove(name);
     transaction.commit();
-    if (writable_ && problem.fault == KvFault::kDamaged) unlink_all({name});
+    if (writable_ && problem.fault == KvFault::kDamaged) remove_payloads(options_.folder, {name});
   });
 }
 

@@ -119,7 +119,7 @@ bool DiskStore::write_segments(std::span<const Segment> segments, const DiskEntr
       for (const IndexPlace& at : index.blocks(key)) keep.insert(at.file);
     SqliteTransaction transaction(index.database());
     apply_touches(index);
-    room = make_room(index, bytes, options_.max_bytes, keep, evicted);
+    room = index.make_room(bytes, options_.max_bytes, keep, evicted);
     if (!room) {
       evicted.clear();
       return;
@@ -128,7 +128,7 @@ bool DiskStore::write_segments(std::span<const Segment> segments, const DiskEntr
     touches_.clear();
     stats_.evicted_files += static_cast<int64_t>(evicted.size());
   });
-  if (ready) unlink_all(evicted);
+  if (ready) remove_payloads(options_.folder, evicted);
   if (ready && !room)
     log_.report(FailureLog::kTooLarge,
                 fmt::format("{}: an entry of {} bytes does not fit the {} bytes of the cache",
@@ -154,12 +154,12 @@ bool DiskStore::write_segments(std::span<const Segment> segments, const DiskEntr
       if (index.add(names[i], writers[i].header(), now)) added += writers[i].file_bytes();
     for (const std::string& name : keep) index.touch(name, now);
     keep.insert(names.begin(), names.end());
-    make_room(index, 0, options_.max_bytes, keep, evicted);  // another process may have written as well
+    index.make_room(0, options_.max_bytes, keep, evicted);  // another process may have written as well
     transaction.commit();
     stats_.stored_bytes += added;
     stats_.evicted_files += static_cast<int64_t>(evicted.size());
   });
-  if (ready) unlink_all(evicted);
+  if (ready) remove_payloads(options_.folder, evicted);
   return ready && written == writers.size();
 }
 

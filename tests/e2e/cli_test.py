@@ -7,7 +7,7 @@ import tempfile
 
 import program
 
-COMMANDS = ["chat", "generate", "inspect", "perplexity", "tokenize", "encode", "parse", "logits", "trace", "selftest"]
+COMMANDS = ["chat", "generate", "inspect", "perplexity", "tokenize", "encode", "parse", "logits", "trace", "cache", "selftest"]
 
 
 class Usage(program.Case):
