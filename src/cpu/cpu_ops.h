@@ -67,10 +67,10 @@ class CpuOps final : public Ops {
   struct Worker {
     Scratch slot[5];
   };
-  // A query of attention, by its place in the batch.
-  struct Query {
+  // Consecutive queries of attention that see the same compressed entries.
+  struct QueryGroup {
     int segment;
-    int64_t index;  // in the segment
+    int64_t first, count;  // in the segment
   };
   // Consecutive queries of the indexer.
   struct IndexGroup {
@@ -116,7 +116,7 @@ class CpuOps final : public Ops {
   std::vector<Worker> workers_;
   Arena arena_;
   Scratch prepared_, pointers_, shared_;
-  std::vector<Query> queries_;
+  std::vector<QueryGroup> query_groups_;
   std::vector<IndexGroup> index_groups_;
   std::vector<IndexTask> index_tasks_;
   std::vector<int64_t> part_counts_;

@@ -14,7 +14,7 @@
 namespace hadal {
 
 constexpr int kMaxKernelStreams = 16;  // hyper-connection streams
-constexpr int kMaxAttendHeads = 64;    // heads of one call of attend
+constexpr int kMaxAttendHeads = 64;    // heads of all queries of one call of attend
 
 // The values of WeightFormat (tensor/weight.h).
 enum class KernelFormat : uint8_t { kF32, kBF16, kFP8, kFP4 };
@@ -88,18 +88,21 @@ struct KernelRowLayout {
   int rope_dim;
 };
 
-// Attention of one query for `heads` heads.
+// Attention of `queries` queries for `heads` heads each. A query's keys are its own ones, then the shared
+// ones.
 struct AttendTile {
-  const std::byte* const* q;     // [heads] rows [dim]
-  std::byte* const* out;         // [heads] rows [dim]
-  const float* sink;             // [heads]
-  const std::byte* const* keys;  // [n_keys] packed rows
+  const std::byte* const* q;       // [queries * heads] rows [dim]; at most kMaxAttendHeads
+  std::byte* const* out;           // [queries * heads] rows [dim]
+  const float* sink;               // [heads]
+  const std::byte* const* keys;    // [queries * own_keys] packed rows
+  const std::byte* const* shared;  // [shared_keys]
   bool q_bf16, out_bf16;
   float scale;
+  int64_t queries;
   int64_t heads;
-  int64_t n_keys;
+  int64_t own_keys, shared_keys;
   KernelRowLayout layout;
-  std::byte* scratch;  // attend_scratch() bytes, 64-byte aligned
+  std::byte* scratch;  // attend_scratch() bytes of queries * heads and all keys, 64-byte aligned
 };
 
 // A query of the indexer, prepared.

@@ -59,5 +59,31 @@ TEST_F(CpuAttention, LongAndReleased) {
   }
 }
 
+// Few heads and many queries: rows that queries share are decoded once for them, from the first whole window
+// on.
+TEST_F(CpuAttention, SharedEntries) {
+  for (const DType dtype : kBoth)
+    for (const int heads : {1, 2, 5})
+      for (const int ratio : {4, 16, 128})
+        for (const int64_t pos : {0, 9, 300, 301}) {
+          const int window = pos == 301 ? 15 : 16;
+          expect_same(fmt::format("{} heads, ratio {}, from {}", heads, ratio, pos), [&](OpCase& c) {
+            attention_case(c, dtype,
+                           {.heads = heads,
+                            .dim = 48,
+                            .rope_dim = 16,
+                            .window = window,
+                            .ratio = ratio,
+                            .pos = pos,
+                            .count = 60});
+          });
+        }
+  expect_same("several blocks", [&](OpCase& c) {
+    attention_case(
+        c, DType::kBF16,
+        {.heads = 2, .dim = 32, .rope_dim = 16, .window = 5, .ratio = 4, .pos = 3500, .count = 24});
+  });
+}
+
 }  // namespace
 }  // namespace hadal::test

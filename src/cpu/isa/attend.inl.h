@@ -1,8 +1,8 @@
-// Attention of one query over packed rows, a block of heads at a time.
+// Attention over packed rows, a block of heads of a few queries at a time.
 //
-// Rows are decoded once for all heads of the block. Scores of all keys come first (the maximum is over all of
-// them), then the sums of values in the order of the keys, with the accumulators in memory between blocks of
-// keys.
+// Rows are decoded once for all heads of the block, rows that the queries share once for all queries. Scores
+// of all keys come first (the maximum is over all of them), then the sums of values in the order of the keys,
+// with the accumulators in memory between blocks of keys.
 #pragma once
 
 namespace hadal::HADAL_ISA {
@@ -162,7 +162,8 @@ template <class P>
 HADAL_INLINE void attend_as(const AttendTile& t) {
   constexpr bool kJoin = P::kElements == 32;
   const KernelFormat format = row_weight_format(t.layout.format);
-  const AttendPlan plan(t.layout, t.q_bf16, t.heads, t.n_keys);
+  const int64_t heads = t.queries * t.heads, n_keys = t.own_keys + t.shared_keys;
+  const AttendPlan plan(t.layout, t.q_bf16, heads, n_keys);
   const int64_t dim = t.layout.dim, vecs = plan.row_bytes / kVecBytes;
   auto* rows = t.scratch + plan.rows;
   auto* scores = reinterpret_cast<float*>(t.scratch + plan.scores);
@@ -170,74 +171,91 @@ HADAL_INLINE void attend_as(const AttendTile& t) {
   auto* acc = reinterpret_cast<f32x16*>(t.scratch + plan.acc);
   // An odd number of keys in pairs starts with a row of zeros: its product comes first and changes nothing (a
   // zero after the last key could turn -0 into +0).
-  const int64_t pad = kJoin ? t.n_keys & 1 : 0, all = t.n_keys + pad;
-  const auto decode_block = [&](int64_t from, int64_t to) HADAL_LAMBDA_INLINE {
+  const int64_t pad = kJoin ? n_keys & 1 : 0, all = n_keys + pad;
+  // Places from here on hold the same rows for all queries: of a pair of an own and a shared row, neither.
+  const int64_t own = kJoin ? round_up(pad + t.own_keys, 2) : t.own_keys;
+  const auto decode_block = [&](int64_t query, int64_t from, int64_t to) HADAL_LAMBDA_INLINE {
     for (int64_t s = from; s < to; ++s) {
       std::byte* row = rows + (s - from) * plan.row_bytes;
-      if (s < pad)
+      const int64_t key = s - pad;
+      if (key < 0)
         __builtin_memset(row, 0, static_cast<size_t>(plan.row_bytes));
       else
-        decode_row<P>(row, t.keys[s - pad], t.layout);
+        decode_row<P>(row, key < t.own_keys ? t.keys[query * t.own_keys + key] : t.shared[key - t.own_keys],
+                      t.layout);
+    }
+  };
+  // Calls work(first query, queries, from, to) for each block of places: the own ones of every query, then
+  // the shared ones for all.
+  const auto for_blocks = [&](auto work) HADAL_LAMBDA_INLINE {
+    for (int64_t i = 0; i <= t.queries; ++i) {
+      const bool shared = i == t.queries;
+      const int64_t end = shared ? all : own;
+      for (int64_t from = shared ? own : 0; from < end; from += plan.block)
+        work(shared ? 0 : i, shared ? t.queries : 1, from, from + plan.block < end ? from + plan.block : end);
     }
   };
 
   const std::byte* q[kMaxAttendHeads];
-  for (int64_t h = 0; h < t.heads; ++h) {
+  for (int64_t h = 0; h < heads; ++h) {
     q[h] = t.scratch + plan.q + h * plan.row_bytes;
     prepare(t.scratch + plan.q + h * plan.row_bytes, {t.q[h], t.q_bf16}, dim, format, nullptr);
   }
   // Scores at [h][s], the padding row's score at place 0.
-  for (int64_t from = 0; from < all; from += plan.block) {
-    const int64_t to = from + plan.block < all ? from + plan.block : all;
-    decode_block(from, to);
+  for_blocks([&](int64_t query, int64_t queries, int64_t from, int64_t to) HADAL_LAMBDA_INLINE {
+    decode_block(query, from, to);
     for (int64_t s = from; s < to; s += kPanelRows) {
       const int64_t some = to - s < kPanelRows ? to - s : kPanelRows;
       // Past the last row stands what an earlier block left, or nothing yet: zeros keep it defined.
       for (int64_t r = some; r < kPanelRows; ++r)
         __builtin_memset(rows + (s - from + r) * plan.row_bytes, 0, static_cast<size_t>(plan.row_bytes));
-      panel_tokens<P>(q, t.heads, 0, rows + (s - from) * plan.row_bytes, plan.row_bytes, vecs, acc, true);
-      panel_sums(acc, t.heads, some, scores + s, plan.score_stride);
+      const int64_t first = query * t.heads, count = queries * t.heads;
+      panel_tokens<P>(q + first, count, 0, rows + (s - from) * plan.row_bytes, plan.row_bytes, vecs, acc,
+                      true);
+      panel_sums(acc, count, some, scores + first * plan.score_stride + s, plan.score_stride);
     }
-  }
+  });
   float denominator[kMaxAttendHeads];
   const bool round = t.q_bf16;
   const auto* weights = reinterpret_cast<const uint32_t*>(scores);
   int64_t weight_stride = plan.score_stride;
-  for (int64_t h = 0; h < t.heads; ++h) {
+  for (int64_t h = 0; h < heads; ++h) {
     float* z = scores + h * plan.score_stride;
-    denominator[h] = softmax(z + pad, t.n_keys, t.scale, t.sink[h], round);
+    denominator[h] = softmax(z + pad, n_keys, t.scale, t.sink[h % t.heads], round);
     if (pad != 0) z[0] = 0.0f;
   }
   if constexpr (kJoin) {
     auto* pairs = reinterpret_cast<uint32_t*>(t.scratch + plan.weights);
     weight_stride = plan.score_stride / 2;
-    for (int64_t h = 0; h < t.heads; ++h)
+    for (int64_t h = 0; h < heads; ++h)
       for (int64_t s = 0; s < all; s += 2) {
         const uint32_t* z = weights + h * plan.score_stride + s;
         pairs[h * weight_stride + s / 2] = (z[0] & 0xffff0000u) | z[1] >> 16;
       }
     weights = pairs;
   }
-  for (int64_t i = 0; i < t.heads * plan.o_vecs; ++i) o[i] = f32x16(0.0f);
-  for (int64_t from = 0; from < all; from += plan.block) {
-    const int64_t to = from + plan.block < all ? from + plan.block : all;
-    if (all > plan.block) decode_block(from, to);
+  for (int64_t i = 0; i < heads * plan.o_vecs; ++i) o[i] = f32x16(0.0f);
+  const bool decoded = t.queries == 1 && all == own && all <= plan.block;  // rows are still there
+  for_blocks([&](int64_t query, int64_t queries, int64_t from, int64_t to) HADAL_LAMBDA_INLINE {
+    if (!decoded) decode_block(query, from, to);
+    const int64_t first = query * t.heads, count = queries * t.heads;
 #if HADAL_BF16_DOT
     if constexpr (kJoin) {
       std::byte* joined = t.scratch + plan.joined;
       join_rows(joined, rows, plan.row_bytes, to - from);
-      values<P>(o, plan.o_vecs, t.heads, weights + from / 2, weight_stride, joined, plan.o_vecs * kVecBytes,
-                (to - from) / 2);
+      values<P>(o + first * plan.o_vecs, plan.o_vecs, count, weights + first * weight_stride + from / 2,
+                weight_stride, joined, plan.o_vecs * kVecBytes, (to - from) / 2);
     }
 #endif
     if constexpr (!kJoin)
-      values<P>(o, vecs, t.heads, weights + from, weight_stride, rows, plan.row_bytes, to - from);
-  }
+      values<P>(o + first * vecs, vecs, count, weights + first * weight_stride + from, weight_stride, rows,
+                plan.row_bytes, to - from);
+  });
   const int64_t o_vecs = kJoin ? plan.o_vecs : vecs;
   const ValueOrder order = kJoin                          ? ValueOrder::kJoined
                            : format == KernelFormat::kF32 ? ValueOrder::kContiguous
                                                           : ValueOrder::kOddEven;
-  for (int64_t h = 0; h < t.heads; ++h) {
+  for (int64_t h = 0; h < heads; ++h) {
     const float* sums = reinterpret_cast<const float*>(o + h * o_vecs);
     const f32x16 divisor(denominator[h]);
     for (int64_t i = 0; i < dim; i += kLanes) {
