@@ -53,6 +53,7 @@ COVERED_BY = {
     "src/model/tail_record.cc": "tests/model/state_history_test.cc",
     "src/model/step.cc": "tests/model/state_test.cc",
     "src/engine/engine_step.cc": "tests/engine/engine_test.cc",
+    "src/kv/disk_writer.cc": "tests/kv/prefix_cache_test.cc",
     # One table an instruction set, all run against each other.
     "src/cpu/isa/*": "tests/cpu/table_test.cc",
 }
