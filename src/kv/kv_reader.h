@@ -63,7 +63,7 @@ class KvRead {
   static constexpr int kThreads = 4;
 
  private:
-  static constexpr int64_t kPieceBytes = int64_t{4} << 20;
+  static constexpr int64_t kPieceBytes = int64_t{1} << 20;  // still in the core's cache when it is checked
   struct Piece {
     const KvReader* file;
     int64_t offset;              // in the file
