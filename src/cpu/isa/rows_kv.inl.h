@@ -25,6 +25,22 @@ HADAL_INLINE void decode_kv_row(std::byte* out, const uint8_t* row, int dim, int
   const uint8_t* scales = rotated + 2 * rope_dim;
   for (int from = 0; from < dim; from += 32, out += P::kPairVecs * kVecBytes) {
     f32x16 odd, even;
+#if HADAL_BF16_DOT
+    if constexpr (P::kElements == 32) {
+      bf16x32 pairs[2];
+      if (from % 64 == 0 && from + 64 <= nope && decode_fp8_scaled(row + from, scales[from / 64], pairs)) {
+        P::store(out, pairs[0]);
+        P::store(out + kVecBytes, pairs[1]);
+        from += 32;
+        out += kVecBytes;
+        continue;
+      }
+      if (from >= nope && from + 32 <= dim) {
+        P::store(out, load_bf16x32(rotated + 2 * (from - nope)));
+        continue;
+      }
+    }
+#endif
     if (from + 32 <= nope) {
       const f32x16 scale(e8m0(scales[from / 64]));
       decode_fp8_pairs(row + from, odd, even);

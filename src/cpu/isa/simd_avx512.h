@@ -292,6 +292,29 @@ HADAL_INLINE void decode_fp8(const uint8_t* p, bf16x32 (&out)[2]) {
   out[1] = {_mm512_unpackhi_epi8(low, high)};
 }
 
+// 64 codes times 2^(scale - 127) as 64 bf16 in their order; false where exponents alone do not do it (a NaN,
+// results that are not normal).
+HADAL_INLINE bool decode_fp8_scaled(const uint8_t* p, uint8_t scale, bf16x32 (&out)[2]) {
+  const __m512i codes =
+      _mm512_permutexvar_epi64(_mm512_setr_epi64(0, 4, 1, 5, 2, 6, 3, 7), _mm512_loadu_si512(p));
+  const __m512i sign = _mm512_set1_epi8(static_cast<char>(0x80));
+  const __mmask64 nan = _mm512_cmpeq_epi8_mask(_mm512_or_si512(codes, sign), _mm512_set1_epi8(-1));
+  if (nan != 0 || scale < 10 || scale > 246) return false;
+  const __m512i low = _mm512_permutex2var_epi8(_mm512_load_si512(kE4m3Bytes.low), codes,
+                                               _mm512_load_si512(kE4m3Bytes.low + 64));
+  __m512i high = _mm512_permutex2var_epi8(_mm512_load_si512(kE4m3Bytes.high), codes,
+                                          _mm512_load_si512(kE4m3Bytes.high + 64));
+  high = _mm512_ternarylogic_epi32(high, codes, sign, 0xf8);  // high | codes & 0x80
+  const __m512i exponent = _mm512_set1_epi16(static_cast<short>((scale - 127) * 128));
+  const __m512i magnitude = _mm512_set1_epi16(0x7fff);
+  const auto put = [&](__m512i words) HADAL_LAMBDA_INLINE {  // a zero stays one
+    return bf16x32{_mm512_mask_add_epi16(words, _mm512_test_epi16_mask(words, magnitude), words, exponent)};
+  };
+  out[0] = put(_mm512_unpacklo_epi8(low, high));
+  out[1] = put(_mm512_unpackhi_epi8(low, high));
+  return true;
+}
+
 struct FourTimes {
   alignas(64) uint8_t index[64];
 };

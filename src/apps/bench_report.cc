@@ -1,0 +1,128 @@
+// What `hadal bench context` prints.
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "apps/bench_context.h"
+
+namespace hadal::apps {
+namespace {
+
+double ratio(double a, double b) {
+  return b > 0 ? a / b : 0;
+}
+
+// An op's line: what it took and how near it came to the machine's ceilings.
+struct OpLine {
+  std::string_view name;
+  double share, ms, read, flops;  // of all ops; a step; a second
+  double of_read, of_peak;
+};
+
+std::vector<OpLine> op_lines(const std::vector<OpTiming>& timings, int64_t steps, const Roofline& machine) {
+  double total = 0;
+  for (const OpTiming& op : timings) total += op.seconds;
+  std::vector<OpLine> lines;
+  for (const OpTiming& op : timings) {
+    if (op.calls == 0) continue;
+    OpLine line{};
+    line.name = op.name;
+    line.share = ratio(op.seconds, total);
+    line.ms = ratio(op.seconds * 1e3, static_cast<double>(steps));
+    line.read = ratio(static_cast<double>(op.work.bytes), op.seconds);
+    line.flops = ratio(static_cast<double>(op.work.flops), op.seconds);
+    line.of_read = ratio(line.read, machine.read_bytes);
+    // Index scores are byte dot products where the machine has them.
+    const bool integers = op.name == "index_select" && machine.integer_flops > 0;
+    line.of_peak = ratio(line.flops, integers ? machine.integer_flops : machine.flops);
+    lines.push_back(line);
+  }
+  std::sort(lines.begin(), lines.end(), [](const OpLine& a, const OpLine& b) { return a.ms > b.ms; });
+  return lines;
+}
+
+void print_ops(const char* what, const std::vector<OpTiming>& timings, int64_t steps, const char* step,
+               const Roofline& machine) {
+  if (steps == 0) return;
+  fmt::print("\n{}\n  {:<24} {:>6} {:>11} {:>9} {:>8} {:>10} {:>8}\n", what, "op", "share",
+             fmt::format("ms/{}", step), "GB/s", "of read", "GFLOP/s", "of peak");
+  for (const OpLine& line : op_lines(timings, steps, machine))
+    fmt::print("  {:<24} {:>5.1f}% {:>11.4f} {:>9.2f} {:>7.1f}% {:>10.2f} {:>7.1f}%\n", line.name,
+               line.share * 100, line.ms, line.read / 1e9, line.of_read * 100, line.flops / 1e9,
+               line.of_peak * 100);
+}
+
+int64_t prefilled(const ContextBenchResult& result) {
+  int64_t tokens = 0;
+  for (const ContextPoint& point : result.points) tokens += point.decode ? 0 : point.tokens;
+  return tokens;
+}
+
+nlohmann::ordered_json ops_json(const std::vector<OpTiming>& timings, int64_t steps,
+                                const Roofline& machine) {
+  nlohmann::ordered_json out = nlohmann::ordered_json::array();
+  for (const OpLine& line : op_lines(timings, steps, machine))
+    out.push_back({{"op", line.name},
+                   {"share", line.share},
+                   {"ms", line.ms},
+                   {"read_bytes_per_second", line.read},
+                   {"of_read", line.of_read},
+                   {"flops_per_second", line.flops},
+                   {"of_peak", line.of_peak}});
+  return out;
+}
+
+}  // namespace
+
+void print_context_text(const ContextBenchResult& result) {
+  const Roofline& machine = result.machine;
+  fmt::print("{} on {} threads; ceilings: read {:.1f} GB/s, {:.0f} GFLOP/s{}\n\n", result.isa, result.threads,
+             machine.read_bytes / 1e9, machine.flops / 1e9,
+             machine.integer_flops > 0
+                 ? fmt::format(", byte dot products {:.0f} GFLOP/s", machine.integer_flops / 1e9)
+                 : "");
+  fmt::print("  {:<8} {:>9} {:>9} {:>11} {:>11} {:>14} {:>14}\n", "phase", "to", "tokens", "tokens/s",
+             "ms/token", "state bytes", "of rows alone");
+  for (const ContextPoint& point : result.points)
+    fmt::print("  {:<8} {:>9} {:>9} {:>11.1f} {:>11.4f} {:>14} {:>14}\n", point.decode ? "decode" : "prefill",
+               point.length, point.tokens, ratio(static_cast<double>(point.tokens), point.seconds),
+               ratio(point.seconds * 1e3, static_cast<double>(point.tokens)), point.state_bytes,
+               point.predicted_bytes > 0
+                   ? fmt::format("{:.4f}", ratio(static_cast<double>(point.state_bytes),
+                                                 static_cast<double>(point.predicted_bytes)))
+                   : "-");
+  print_ops("prefill, by op", result.prefill, prefilled(result), "token", machine);
+  print_ops("decode, by op", result.decode, result.decode_steps, "step", machine);
+  fmt::print("\nactivations {} bytes, scratch {} bytes, peak RSS {:.3f} GB\n", result.arena_bytes,
+             result.scratch_bytes, static_cast<double>(result.peak_rss_bytes) / 1e9);
+}
+
+void print_context_json(const ContextBenchOptions& options, const ContextBenchResult& result) {
+  const Roofline& machine = result.machine;
+  nlohmann::ordered_json out = {{"model", options.model},
+                                {"numerics", options.numerics},
+                                {"isa", result.isa},
+                                {"threads", result.threads},
+                                {"tokens", options.tokens},
+                                {"decoded", result.decode_steps},
+                                {"chunk", options.chunk},
+                                {"machine",
+                                 {{"read_bytes_per_second", machine.read_bytes},
+                                  {"flops_per_second", machine.flops},
+                                  {"integer_flops_per_second", machine.integer_flops}}},
+                                {"points", nlohmann::ordered_json::array()}};
+  for (const ContextPoint& point : result.points)
+    out["points"].push_back({{"phase", point.decode ? "decode" : "prefill"},
+                             {"length", point.length},
+                             {"tokens", point.tokens},
+                             {"seconds", point.seconds},
+                             {"state_bytes", point.state_bytes},
+                             {"row_bytes", point.predicted_bytes}});
+  out["prefill_ops"] = ops_json(result.prefill, prefilled(result), machine);
+  out["decode_ops"] = ops_json(result.decode, result.decode_steps, machine);
+  out["arena_bytes"] = result.arena_bytes;
+  out["scratch_bytes"] = result.scratch_bytes;
+  out["peak_rss_bytes"] = result.peak_rss_bytes;
+  fmt::print("{}\n", out.dump());
+}
+
+}  // namespace hadal::apps
