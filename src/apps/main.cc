@@ -59,7 +59,7 @@ void add_commands(CLI::App& app) {
   using namespace hadal::apps;
   for (void (*add)(CLI::App&) :
        {add_chat, add_generate, add_inspect, add_perplexity, add_tokenize, add_encode, add_parse, add_logits,
-        add_trace, add_cache, add_synth, add_selftest}) {
+        add_trace, add_cache, add_bench, add_synth, add_selftest}) {
     add(app);
   }
 }
