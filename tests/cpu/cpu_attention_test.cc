@@ -85,5 +85,34 @@ TEST_F(CpuAttention, SharedEntries) {
   });
 }
 
+// Scores of a task are bounded, whatever the number of entries: beyond that, fewer heads at a time.
+TEST_F(CpuAttention, ScratchIsBounded) {
+  for (const std::string& isa : available_isas()) {
+    for (const int64_t entries : {8192, 200'000}) {
+      CpuOps ops({.threads = 1, .isa = isa});
+      OpCase c(ops, 1);
+      const RowLayout layout{RowFormat::kPackedKv, 64, 0};
+      // The same few rows over and over.
+      std::byte* block = c.bytes(16 * layout.bytes());
+      ops.pack_rows(block, c.tensor(DType::kBF16, {16, 64}), layout);
+      std::vector<std::byte*> blocks(static_cast<size_t>(entries / 16 + 1), block);
+      const AttentionSegment segment{
+          128 * entries - 1,           0,     1,
+          {block, layout.bytes(), 16}, block, {blocks.data(), 0, layout.bytes(), 16}};
+      AttentionArgs args;
+      args.q = c.tensor(DType::kBF16, {1, 16, 64});
+      args.out = c.tensor(DType::kBF16, {1, 16, 64});
+      args.sink = c.tensor(DType::kF32, {16});
+      args.window = 16;
+      args.ratio = 128;
+      args.layout = layout;
+      args.segments = {&segment, 1};
+      ops.attention(args);
+      // 6 bytes a score, 8 a pointer to a row, and the rows of a block.
+      EXPECT_LT(ops.scratch_bytes(), 12 << 20) << isa << " with " << entries;
+    }
+  }
+}
+
 }  // namespace
 }  // namespace hadal::test

@@ -7,7 +7,8 @@ import tempfile
 
 import program
 
-COMMANDS = ["chat", "generate", "inspect", "perplexity", "tokenize", "encode", "parse", "logits", "trace", "cache", "selftest"]
+COMMANDS = ["chat", "generate", "inspect", "perplexity", "tokenize", "encode", "parse", "logits", "trace", "cache", "synth", "bench",
+            "selftest"]
 
 
 class Usage(program.Case):
