@@ -75,9 +75,11 @@ void linear(benchmark::State& state, const std::string& isa, int threads, Weight
                                                benchmark::Counter::kIsRate);
 }
 
-// 64 heads of 512 over 128 window and 512 selected rows.
-void attention(benchmark::State& state, const std::string& isa, int threads, int64_t tokens) {
-  constexpr int64_t kHeads = 64, kDim = 512, kEntries = 512, kWindow = 128;
+// Heads of 512 over 128 window rows and so many entries: 512 are those that an indexer selects, 8192 what a
+// layer of ratio 128 has at a million tokens.
+void attention(benchmark::State& state, const std::string& isa, int threads, int64_t heads, int64_t tokens,
+               int64_t entries) {
+  constexpr int64_t kDim = 512, kWindow = 128;
   CpuOps ops({.threads = threads, .isa = isa});
   OpCase inputs(ops, 1);
   const RowLayout layout{RowFormat::kPackedKv, kDim, 64};
@@ -87,25 +89,25 @@ void attention(benchmark::State& state, const std::string& isa, int threads, int
     return bytes;
   };
   AttentionSegment segment;
-  segment.pos = 4 * kEntries - 1;
+  segment.pos = 128 * entries - 1;
   segment.count = tokens;
   segment.window = {packed(kWindow), layout.bytes(), kWindow};
   segment.chunk = packed(tokens);
-  std::byte* block = packed(kEntries + tokens);
-  segment.compressed = {&block, 0, layout.bytes(), static_cast<int>(kEntries + tokens)};
+  std::byte* block = packed(entries + tokens);
+  segment.compressed = {&block, 0, layout.bytes(), static_cast<int>(entries + tokens)};
   AttentionArgs args;
-  args.q = inputs.tensor(DType::kBF16, {tokens, kHeads, kDim});
-  args.out = inputs.tensor(DType::kBF16, {tokens, kHeads, kDim});
-  args.sink = inputs.tensor(DType::kF32, {kHeads});
+  args.q = inputs.tensor(DType::kBF16, {tokens, heads, kDim});
+  args.out = inputs.tensor(DType::kBF16, {tokens, heads, kDim});
+  args.sink = inputs.tensor(DType::kF32, {heads});
   args.scale = 0.04f;
   args.window = kWindow;
-  args.ratio = 4;
+  args.ratio = 128;
   args.layout = layout;
   args.segments = {&segment, 1};
   for (auto _ : state) ops.attention(args);
   state.counters["flops"] =
       benchmark::Counter(static_cast<double>(state.iterations()) * 4.0 *
-                             static_cast<double>(tokens * kHeads * kDim * (kWindow + kEntries)),
+                             static_cast<double>(tokens * heads * kDim * (kWindow + entries)),
                          benchmark::Counter::kIsRate);
 }
 
@@ -171,10 +173,15 @@ void register_all() {
                                        tokens, true)
               ->UseRealTime();
         }
-      for (const int64_t tokens : {1, 8})
-        benchmark::RegisterBenchmark(("attention/" + std::to_string(tokens) + "/" + isa + suffix).c_str(),
-                                     attention, isa, threads, tokens)
-            ->UseRealTime();
+      for (const int64_t entries : {512, 8192})
+        for (const int64_t heads : {2, 64})
+          for (const int64_t tokens : {1, 8}) {
+            const std::string name = std::to_string(heads) + "x" + std::to_string(tokens) + "x" +
+                                     std::to_string(entries) + "/" + isa + suffix;
+            benchmark::RegisterBenchmark(("attention/" + name).c_str(), attention, isa, threads, heads,
+                                         tokens, entries)
+                ->UseRealTime();
+          }
       benchmark::RegisterBenchmark(("machine/" + isa + suffix).c_str(), machine, isa, threads)->Iterations(1);
       for (const int64_t heads : {2, 64})
         for (const int64_t tokens : {1, 16}) {

@@ -72,7 +72,6 @@ OpWork index_work(const IndexArgs& args) {
 }
 
 OpWork attention_work(const AttentionArgs& args) {
-  OpWork work;
   int64_t pairs = 0, rows = 0;
   for (const AttentionSegment& segment : args.segments) {
     const int64_t end = segment.pos + segment.count;
