@@ -10,10 +10,11 @@
 
 namespace hadal {
 
-Engine::Engine(std::shared_ptr<const Model> model, Ops& ops, KvPool pool, EngineConfig config)
+Engine::Engine(std::shared_ptr<const Model> model, Ops& ops, KvPool pool, EngineConfig config,
+               std::unique_ptr<PrefixCache> cache)
     : model_(std::move(model)),
       ops_(ops),
-      memory_(model_->state_layout(), std::move(pool), config.boundary_bytes),
+      memory_(model_->state_layout(), std::move(pool), config.boundary_bytes, std::move(cache)),
       config_(std::move(config)) {
   publish_stats();
 }
@@ -177,6 +178,7 @@ void Engine::publish_stats() {
   counts_.memory_limit = memory_.limit();
   counts_.memory_used = memory_.pool().used_bytes();
   counts_.running_bytes = memory_.used();
+  counts_.cache = memory_.cache_stats();
   const std::lock_guard lock(mutex_);
   published_ = counts_;
 }

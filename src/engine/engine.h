@@ -38,7 +38,10 @@ struct EngineConfig {
 class Engine {
  public:
   // Ops is the engine thread's alone and outlives the engine; the pool's limit is what sequences may take.
-  Engine(std::shared_ptr<const Model> model, Ops& ops, KvPool pool, EngineConfig config = {});
+  // The cache, which may be null, is of the same pool; without one every prompt is computed, and so is what
+  // was preempted.
+  Engine(std::shared_ptr<const Model> model, Ops& ops, KvPool pool, EngineConfig config = {},
+         std::unique_ptr<PrefixCache> cache = nullptr);
   // What has not ended ends with kCancelled, on the calling thread; no other may be in a call.
   ~Engine();
   Engine(const Engine&) = delete;

@@ -82,6 +82,7 @@ Plan Engine::plan(bool admitting) {
     ScheduledSequence s = describe(*job);
     s.held = memory_.held(*job->resident);
     s.owed = memory_.owed(*job->resident);
+    s.stop_at = memory_.next_stop(*job->resident);
     if (s.length == 0) {  // to the scheduler a state without tokens takes nothing
       s.held -= memory_.shape().fixed_bytes;
       available += memory_.shape().fixed_bytes;
@@ -100,7 +101,7 @@ Plan Engine::plan(bool admitting) {
 bool Engine::admit(Job& job) {
   const PhaseTimer timer(config_.clock, counts_.seconds.cache);
   try {
-    job.resident = memory_.open(job.ids);
+    job.resident = memory_.open(job.ids, job.prompt);
     if (!job.sampler) {
       job.sampler.emplace(job.request.sampling, static_cast<int32_t>(model_->config().vocab_size),
                           job.request.sequence);

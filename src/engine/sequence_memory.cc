@@ -8,13 +8,15 @@
 
 namespace hadal {
 
-SequenceMemory::SequenceMemory(const StateLayout& layout, KvPool pool, int64_t boundary_bytes)
+SequenceMemory::SequenceMemory(const StateLayout& layout, KvPool pool, int64_t boundary_bytes,
+                               std::unique_ptr<PrefixCache> cache)
     : layout_(layout),
       pool_(std::move(pool)),
       shape_{layout.fixed_bytes, layout.block_bytes, kBlockTokens},
       // Sums of a few of these must not overflow.
       limit_(std::min(pool_.limit_bytes(), std::numeric_limits<int64_t>::max() / 8)),
-      boundary_bytes_(boundary_bytes) {}
+      boundary_bytes_(boundary_bytes),
+      cache_(std::move(cache)) {}
 
 int64_t SequenceMemory::used() const {
   return static_cast<int64_t>(residents_.size()) * shape_.fixed_bytes +
@@ -66,32 +68,55 @@ void SequenceMemory::drop(ResidentSequence& sequence, size_t to) {
   }
 }
 
-std::unique_ptr<ResidentSequence> SequenceMemory::open(std::span<const int32_t> ids) {
-  static_cast<void>(ids);
+std::unique_ptr<ResidentSequence> SequenceMemory::open(std::span<const int32_t> ids, int64_t prompt) {
+  PrefixCache::Match match;
+  if (cache_) match = cache_->match(ids, static_cast<int64_t>(ids.size()) - 1);
   make_room(shape_.fixed_bytes);
   auto sequence = std::make_unique<ResidentSequence>(layout_, pool_);
+  if (match.snapshot.length() > 0) sequence->state.restore(match.snapshot);
+  if (cache_) {
+    sequence->stops = {match.fork, (prompt - 1) / kBlockTokens * kBlockTokens};
+    std::ranges::sort(sequence->stops);
+  }
   sequence->version = version_;
   residents_.push_back(sequence.get());
   count(*sequence, 0);
   return sequence;
 }
 
+int64_t SequenceMemory::next_stop(const ResidentSequence& sequence) const {
+  const auto next = std::ranges::upper_bound(sequence.stops, sequence.state.length());
+  return next == sequence.stops.end() ? ScheduledSequence::kNoStop : *next;
+}
+
 bool SequenceMemory::make_room(int64_t bytes) {
-  const auto enough = [&] { return pool_.limit_bytes() - pool_.used_bytes() >= bytes; };
-  for (size_t i = 0; i < residents_.size() && !enough(); ++i) residents_[i]->state.thin_boundaries(0);
-  return enough();
+  const auto missing = [&] { return bytes - (pool_.limit_bytes() - pool_.used_bytes()); };
+  const auto shrink = [&] {
+    if (cache_ && missing() > 0) cache_->shrink(missing());
+  };
+  shrink();
+  for (size_t i = 0; i < residents_.size() && missing() > 0; ++i) {
+    residents_[i]->state.thin_boundaries(0);
+    shrink();  // what the two shared
+  }
+  if (cache_ && missing() > 0) {
+    cache_->flush();  // what waits to be written holds memory too
+    shrink();
+  }
+  return missing() <= 0;
 }
 
 void SequenceMemory::update(ResidentSequence& sequence, int64_t from) {
   SequenceState& state = sequence.state;
-  if (state.length() / kBlockTokens > from / kBlockTokens && state.keep_boundary())
+  const int64_t end = state.length() / kBlockTokens * kBlockTokens;
+  if (end > from && state.keep_boundary(std::ranges::binary_search(sequence.stops, end)))
     state.thin_boundaries(boundary_bytes_);
   // Full blocks never change; the last one may have been replaced by a copy.
   count(sequence, static_cast<size_t>(std::min(from, state.length()) / kBlockTokens));
 }
 
 void SequenceMemory::publish(const ResidentSequence& sequence) {
-  static_cast<void>(sequence);
+  if (cache_) cache_->insert(sequence.state);
 }
 
 void SequenceMemory::close(std::unique_ptr<ResidentSequence> sequence) {

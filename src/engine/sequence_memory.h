@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "engine/scheduler.h"
+#include "kv/prefix_cache.h"
 #include "model/state.h"
 
 namespace hadal {
@@ -18,6 +19,9 @@ struct ResidentSequence {
   ResidentSequence(const StateLayout& layout, const KvPool& pool) : state(layout, pool) {}
 
   SequenceState state;
+  // Lengths to stop at and keep a boundary: the end of the prompt, and where other prompts part from it.
+  // Ascending.
+  std::vector<int64_t> stops;
   std::vector<const Storage*> counted;  // its blocks as the memory has counted them
   int64_t alone = 0;                    // how many of them no other running sequence has, at `version`
   uint64_t version = 0;
@@ -25,8 +29,10 @@ struct ResidentSequence {
 
 class SequenceMemory {
  public:
-  // Boundaries of one sequence take at most boundary_bytes.
-  SequenceMemory(const StateLayout& layout, KvPool pool, int64_t boundary_bytes);
+  // Boundaries of one sequence take at most boundary_bytes. The cache, which may be null, is of the same
+  // layout and pool.
+  SequenceMemory(const StateLayout& layout, KvPool pool, int64_t boundary_bytes,
+                 std::unique_ptr<PrefixCache> cache);
 
   MemoryShape shape() const { return shape_; }
   // What all running sequences together may take.
@@ -38,10 +44,13 @@ class SequenceMemory {
   // What its next token needs besides new blocks: a copy of a last block that others share.
   int64_t owed(const ResidentSequence& sequence) const;
 
-  // A state that holds as much of the beginning of `ids` as a cache has, never all of it: one token at least
-  // is left to compute. Throws Error{kOutOfMemory}.
-  std::unique_ptr<ResidentSequence> open(std::span<const int32_t> ids);
-  // Room in the pool for so many bytes, at the expense of caches and boundaries; false if there is none.
+  // A state that holds as much of the beginning of `ids` as the cache has, never all of it: one token at
+  // least is left to compute. The first `prompt` of ids are what others may share. Throws
+  // Error{kOutOfMemory}.
+  std::unique_ptr<ResidentSequence> open(std::span<const int32_t> ids, int64_t prompt);
+  // The next length where its forward passes should stop, or ScheduledSequence::kNoStop.
+  int64_t next_stop(const ResidentSequence& sequence) const;
+  // Room in the pool for so many bytes, at the expense of cache and boundaries; false if there is none.
   bool make_room(int64_t bytes);
   // After tokens were appended from length `from` on, or taken back: keeps a boundary, counts blocks.
   void update(ResidentSequence& sequence, int64_t from);
@@ -51,6 +60,7 @@ class SequenceMemory {
   void close(std::unique_ptr<ResidentSequence> sequence);
 
   const KvPool& pool() const { return pool_; }
+  PrefixCacheStats cache_stats() const { return cache_ ? cache_->stats() : PrefixCacheStats{}; }
 
  private:
   void count(ResidentSequence& sequence, size_t from);
@@ -63,7 +73,8 @@ class SequenceMemory {
   int64_t boundary_bytes_;
   std::vector<ResidentSequence*> residents_;
   std::unordered_map<const Storage*, int> uses_;  // how many running sequences have a block
-  uint64_t version_ = 0;                          // changes when a block gets or loses a second user
+  std::unique_ptr<PrefixCache> cache_;
+  uint64_t version_ = 0;  // changes when a block gets or loses a second user
 };
 
 }  // namespace hadal

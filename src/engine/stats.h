@@ -5,6 +5,8 @@
 #include <bit>
 #include <cstdint>
 
+#include "kv/prefix_cache.h"
+
 namespace hadal {
 
 // Counts of a quantity by powers of two: entry 0 counts zeros, entry i values from 2^(i-1) to 2^i - 1.
@@ -45,6 +47,7 @@ struct EngineStats {
   // Memory, bytes.
   int64_t memory_limit = 0, memory_used = 0;
   int64_t running_bytes = 0;  // of memory_used: states of running sequences, what they share counted once
+  PrefixCacheStats cache;
 };
 
 }  // namespace hadal

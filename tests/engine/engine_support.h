@@ -14,6 +14,7 @@
 #include "cpu/cpu_ops.h"
 #include "engine/engine.h"
 #include "engine/token_queue.h"
+#include "kv/prefix_cache.h"
 
 namespace hadal::test {
 
@@ -110,16 +111,33 @@ inline void expect_same(const Recorder& got, const Expected& want, const std::st
   EXPECT_EQ(got.finish->reason, want.reason) << which << ' ' << got.finish->error;
 }
 
+inline std::unique_ptr<PrefixCache> small_cache(const KvPool& pool,
+                                                const std::filesystem::path& folder = {}) {
+  PrefixCacheOptions options;
+  options.identity = {{1, 2}, "release", "v4-official", small_model()->state_layout().block_bytes};
+  if (!folder.empty()) options.disk = DiskStore::open({folder, int64_t{1} << 30}, options.identity);
+  return std::make_unique<PrefixCache>(small_model()->state_layout(), pool, std::move(options));
+}
+
 // An engine on a pool of its own.
 struct Bench {
-  explicit Bench(int64_t limit = KvPool::kNoLimit, EngineConfig config = {})
-      : ops(CpuOptions{1, ""}), pool(ops, limit), engine(small_model(), ops, pool, std::move(config)) {}
+  explicit Bench(int64_t limit = KvPool::kNoLimit, EngineConfig config = {}, bool cache = false,
+                 const std::filesystem::path& folder = {})
+      : ops(CpuOptions{1, ""}),
+        pool(ops, limit),
+        engine(small_model(), ops, pool, std::move(config), cache ? small_cache(pool, folder) : nullptr) {}
 
   std::pair<RequestId, std::shared_ptr<Recorder>> submit(Request r) {
     auto sink = std::make_shared<Recorder>();
     const Result<RequestId> id = engine.submit(std::move(r), sink);
     EXPECT_TRUE(id) << (id ? "" : id.error().to_string());
     return {id ? *id : 0, sink};
+  }
+
+  // Pieces that are neither free nor the cache's: a leak, when nothing runs.
+  int64_t lost_pieces() const {
+    const PrefixCacheStats cache = engine.stats().cache;
+    return pool.live_pieces() - cache.blocks - cache.anchors;
   }
 
   CpuOps ops;

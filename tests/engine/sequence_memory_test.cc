@@ -27,11 +27,11 @@ class Memory : public testing::Test {
 
 TEST_F(Memory, CountsWhatSequencesHold) {
   KvPool pool(ops_, 10 * (fixed_ + 10 * block_));
-  SequenceMemory memory(layout_, pool, 1 << 30);
+  SequenceMemory memory(layout_, pool, 1 << 30, nullptr);
   EXPECT_EQ(memory.limit(), pool.limit_bytes());
   EXPECT_EQ(memory.shape().bytes(300), layout_.bytes(300));
   EXPECT_EQ(memory.used(), 0);
-  auto a = memory.open(random_ids(10, 1));
+  auto a = memory.open(random_ids(10, 1), 10);
   EXPECT_EQ(memory.used(), fixed_);
   append(memory, *a, random_ids(300, 1));
   EXPECT_EQ(memory.used(), fixed_ + 3 * block_);
@@ -39,7 +39,7 @@ TEST_F(Memory, CountsWhatSequencesHold) {
   EXPECT_EQ(memory.owed(*a), 0);
 
   // A second one on the same blocks.
-  auto b = memory.open(random_ids(10, 1));
+  auto b = memory.open(random_ids(10, 1), 10);
   b->state.restore(a->state.snapshot());
   memory.update(*b, 0);
   EXPECT_EQ(memory.used(), 2 * fixed_ + 3 * block_);
@@ -66,8 +66,8 @@ TEST_F(Memory, CountsWhatSequencesHold) {
 
 TEST_F(Memory, RoomComesOutOfBoundaries) {
   KvPool pool(ops_, 2 * fixed_ + 8 * block_);
-  SequenceMemory memory(layout_, pool, 1 << 30);
-  auto a = memory.open(random_ids(10, 1));
+  SequenceMemory memory(layout_, pool, 1 << 30, nullptr);
+  auto a = memory.open(random_ids(10, 1), 10);
   append(memory, *a, random_ids(128, 1));
   EXPECT_GT(a->state.boundary_bytes(), 0);
   const int64_t left = pool.limit_bytes() - memory.used();
@@ -80,8 +80,8 @@ TEST_F(Memory, RoomComesOutOfBoundaries) {
 
 TEST_F(Memory, BoundariesOfASequenceAreLimited) {
   KvPool pool(ops_);
-  SequenceMemory memory(layout_, pool, 0);
-  auto a = memory.open(random_ids(10, 1));
+  SequenceMemory memory(layout_, pool, 0, nullptr);
+  auto a = memory.open(random_ids(10, 1), 10);
   append(memory, *a, random_ids(128, 1));
   EXPECT_EQ(a->state.boundary_bytes(), 0);
   EXPECT_GT(memory.limit(), int64_t{1} << 50);  // a pool without a limit
@@ -90,8 +90,8 @@ TEST_F(Memory, BoundariesOfASequenceAreLimited) {
 
 TEST_F(Memory, OpeningWithoutRoomSaysSo) {
   KvPool pool(ops_, fixed_ - 1);
-  SequenceMemory memory(layout_, pool, 0);
-  EXPECT_THROW(memory.open(random_ids(10, 1)), Error);
+  SequenceMemory memory(layout_, pool, 0, nullptr);
+  EXPECT_THROW(memory.open(random_ids(10, 1), 10), Error);
   EXPECT_EQ(memory.used(), 0);
 }
 
