@@ -88,7 +88,7 @@ void PrefixCache::used(Node& node) {
 }
 
 bool PrefixCache::idle(const Node& node) const {
-  return node.block.boundary.use_count() == 1 && (!node.block.rows || node.block.rows.use_count() == 1);
+  return node.block.boundary.use_count() == 1;
 }
 
 // Takes an anchor away and the blocks that no anchor needs any more; returns the bytes the pool got back.

@@ -4,8 +4,8 @@
 //
 // Eviction: anchors in two queues by last use. A new one is on probation; one that was used again is
 // protected (system prompts, tool lists, the turns of a conversation), as long as the protected ones take no
-// more than their share. Probation goes first. Anchors whose memory a running sequence shares are passed
-// over: nothing would be gained.
+// more than their share. Probation goes first. Anchors whose boundary a running sequence shares are
+// passed over: nothing would be gained.
 #pragma once
 
 #include <cstdint>
