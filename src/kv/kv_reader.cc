@@ -236,7 +236,8 @@ std::vector<KvRead::Failure> KvRead::run(int threads) {
 
 KvResult<void> verify_kv_file(const KvReader& file) {
   const KvHeader& header = file.header();
-  std::vector<std::byte> buffer(size_t{4} << 20);
+  constexpr int64_t kAtOnce = int64_t{4} << 20;
+  std::vector<std::byte> buffer(static_cast<size_t>(std::min(header.file_bytes, kAtOnce)));
   const std::unique_ptr<XXH3_state_t, decltype(&XXH3_freeState)> state(XXH3_createState(), &XXH3_freeState);
   if (state == nullptr) return kv_problem(KvFault::kSystem, file.where(), "out of memory");
   const Descriptor descriptor(file.fd_, file.where());

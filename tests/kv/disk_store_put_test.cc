@@ -56,10 +56,10 @@ TEST(DiskStorePut, OnlyWhatIsMissingIsWritten) {
 
 TEST(DiskStorePut, LargeEntriesAreSeveralFiles) {
   const TempFolder folder;
-  const Sequence a(identity_of(int64_t{30} << 20), ids_of(1, 0, 0, 5));
+  const Sequence a(identity_of(int64_t{23} << 20), ids_of(1, 0, 0, 3));
   const auto store = open_store(folder.path(), a.identity);
   EXPECT_TRUE(a.put(*store));
-  EXPECT_EQ(test::files_with(folder.path(), ".hkv").size(), 3u);
+  EXPECT_EQ(test::files_with(folder.path(), ".hkv").size(), 2u);
   EXPECT_EQ(a.fetch(*store), Sequence::kRight);
 }
 
