@@ -134,7 +134,7 @@ struct Bench {
     return {id ? *id : 0, sink};
   }
 
-  // Pieces that are neither free nor the cache's: a leak, when nothing runs.
+  // Pieces that are neither free nor the cache's: a leak, when nothing runs and nothing is being written.
   int64_t lost_pieces() const {
     const PrefixCacheStats cache = engine.stats().cache;
     return pool.live_pieces() - cache.blocks - cache.anchors;

@@ -1,11 +1,12 @@
 // Thousands of short requests that come, are cancelled, run out of time and out of memory. Afterwards nothing
-// is left. HADAL_SOAK_REQUESTS sets how many.
+// is left but what the cache holds. HADAL_SOAK_REQUESTS sets how many.
 #include <gtest/gtest.h>
 
 #include <cstdlib>
 #include <random>
 
 #include "engine_support.h"
+#include "support/files.h"
 
 namespace hadal {
 namespace {
@@ -24,7 +25,8 @@ TEST(EngineSoak, RandomRequestsLeaveNothingBehind) {
   config.scheduler = {96, 12};
   config.clock = [&now] { return now; };
   // Room for six short sequences or two of the longest.
-  Bench bench(state_bytes(6, 128), config);
+  const TempFolder folder;
+  Bench bench(state_bytes(6, 128), config, true, folder / "kv");
 
   std::vector<Request> kinds;
   std::vector<Expected> want;
@@ -93,7 +95,8 @@ TEST(EngineSoak, RandomRequestsLeaveNothingBehind) {
       EXPECT_GT(ends[size_t(reason)], 10) << end_reason_name(reason);
   }
   EXPECT_EQ(stats.running_bytes, 0);
-  EXPECT_EQ(bench.pool.live_pieces(), 0);
+  EXPECT_EQ(bench.lost_pieces(), 0);
+  EXPECT_GT(stats.cache.hits, 0);
 }
 
 }  // namespace
