@@ -134,6 +134,7 @@ void KvRead::add_blocks(const KvReader& file, int64_t first, std::span<std::byte
   const int64_t block_bytes = header.identity.block_bytes, count = static_cast<int64_t>(blocks.size());
   HADAL_CHECK(first >= 0 && count <= header.blocks() - first, "{} + {} of {}", first, count, header.blocks());
   const int64_t at_once = std::max<int64_t>(1, kPieceBytes / block_bytes);
+  bytes_ += count * block_bytes;
   for (int64_t done = 0; done < count; done += at_once) {
     const int64_t n = std::min(at_once, count - done);
     pieces_.push_back({&file,
@@ -166,6 +167,7 @@ void KvRead::add_tail(const KvReader& file, size_t index, std::span<std::byte> o
     done += n;
   } while (done < tail.bytes);
   tails_.push_back({&file, index, out});
+  bytes_ += tail.bytes;
 }
 
 KvResult<void> KvRead::read_piece(const Piece& piece) {
@@ -207,7 +209,8 @@ std::vector<KvRead::Failure> KvRead::run(int threads) {
   std::vector<KvResult<void>> results(pieces_.size());
   std::atomic<size_t> next{0};
   std::vector<std::thread> team;
-  const auto wanted = std::min(static_cast<size_t>(std::max(1, threads)), pieces_.size());
+  const int64_t worth_it = std::min<int64_t>(std::max(1, threads), 1 + bytes_ / kThreadBytes);
+  const auto wanted = std::min(static_cast<size_t>(worth_it), pieces_.size());
   try {
     while (team.size() + 1 < wanted) team.emplace_back([&] { work(next, results); });
   } catch (const std::system_error&) {  // no more threads to be had: fewer do it

@@ -63,7 +63,8 @@ class KvRead {
   static constexpr int kThreads = 4;
 
  private:
-  static constexpr int64_t kPieceBytes = int64_t{1} << 20;  // still in the core's cache when it is checked
+  static constexpr int64_t kPieceBytes = int64_t{1} << 20;     // still in the core's cache when it is checked
+  static constexpr int64_t kThreadBytes = int64_t{512} << 10;  // fewer are not worth a thread
   struct Piece {
     const KvReader* file;
     int64_t offset;              // in the file
@@ -83,6 +84,7 @@ class KvRead {
 
   std::vector<Piece> pieces_;
   std::vector<Tail> tails_;
+  int64_t bytes_ = 0;
 };
 
 // Reads all of a file and checks all of it, in a few megabytes of memory.
