@@ -20,6 +20,7 @@ namespace {
 
 struct ChatOptions : ModelOptions {
   GenerationOptions generation;
+  EngineOptions engine;
   bool show_reasoning = false, no_history = false;
 };
 
@@ -36,7 +37,7 @@ class Conversation {
  public:
   explicit Conversation(const ChatOptions& options)
       : options_(options),
-        generator_(options, options.generation.prompt_generation),
+        generator_(options, options.generation.prompt_generation, options.engine),
         params_(sampling_params(options.generation, generator_.defaults())) {
     set_thinking(request_, options.generation.think);
     reset(options.generation.system);
@@ -120,9 +121,9 @@ class Conversation {
                stats_.reused_tokens, stats_.prefill_seconds, rate(computed, stats_.prefill_seconds));
     fmt::print("answer   {} tokens; {:.2f} s, {:.1f} tokens/s\n", stats_.generated_tokens,
                stats_.decode_seconds, rate(stats_.generated_tokens, stats_.decode_seconds));
-    fmt::print("context  {} of {} tokens; state {:.1f} MiB\n", generator_.runner().tokens().size(),
-               config().max_position_embeddings,
-               static_cast<double>(generator_.runner().state_bytes()) / (1 << 20));
+    const int64_t context = stats_.prompt_tokens + stats_.generated_tokens;
+    fmt::print("context  {} of {} tokens; state {:.1f} MiB\n", context, config().max_position_embeddings,
+               static_cast<double>(generator_.model().state_layout().bytes(context)) / (1 << 20));
     fmt::print("seed     {}\n", params_.seed);
   }
 
@@ -196,6 +197,7 @@ void add_chat(CLI::App& app) {
       *app.add_subcommand("chat", "talk with a model; from a pipe, answer the one message on it");
   add_model_options(command, *options);
   add_generation_options(command, options->generation);
+  add_engine_options(command, options->engine);
   command.add_flag("--show-reasoning", options->show_reasoning,
                    "print the reasoning too when reading from a pipe");
   command.add_flag("--no-history", options->no_history, "keep no history of what was typed");

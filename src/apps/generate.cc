@@ -13,6 +13,7 @@ namespace {
 
 struct GenerateOptions : ModelOptions {
   GenerationOptions generation;
+  EngineOptions engine;
   std::string prompt;
   std::vector<std::string> stop;
   bool raw = false, json = false, show_reasoning = false;
@@ -29,13 +30,15 @@ void print_json(const Message& message, Finish finish, const GenerationStats& st
   }
   out["finish_reason"] = finish_name(finish);
   out["seed"] = seed;
-  out["usage"] = {{"prompt_tokens", stats.prompt_tokens}, {"completion_tokens", stats.generated_tokens}};
+  out["usage"] = {{"prompt_tokens", stats.prompt_tokens},
+                  {"cached_tokens", stats.reused_tokens},
+                  {"completion_tokens", stats.generated_tokens}};
   out["seconds"] = {{"prefill", stats.prefill_seconds}, {"decode", stats.decode_seconds}};
   fmt::print("{}\n", out.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
 }
 
 void run(const GenerateOptions& options) {
-  Generator generator(options, options.generation.prompt_generation);
+  Generator generator(options, options.generation.prompt_generation, options.engine);
   const SamplingParams params = sampling_params(options.generation, generator.defaults());
   ParserOptions parser;
   parser.tools = false;
@@ -44,8 +47,7 @@ void run(const GenerateOptions& options) {
   if (options.raw) {
     // Plain text after BOS, no chat format.
     parser.start = ParserStart::kContentContinued;
-    prompt = generator.tokenizer().encode(options.prompt);
-    prompt.insert(prompt.begin(), static_cast<int32_t>(generator.model().config().bos_token_id));
+    prompt = generator.text().plain_prompt(options.prompt).ids;
   } else {
     ChatRequest request;
     set_thinking(request, options.generation.think);
@@ -80,6 +82,7 @@ void add_generate(CLI::App& app) {
   CLI::App& command = *app.add_subcommand("generate", "one prompt, one answer on standard output");
   add_model_options(command, *options);
   add_generation_options(command, options->generation);
+  add_engine_options(command, options->engine);
   command.add_option("--prompt", options->prompt, "the user's message, or with --raw the text to continue")
       ->required();
   command.add_option("--stop", options->stop, "end the answer before this text; may be given several times");

@@ -6,8 +6,6 @@
 
 #include "apps/terminal.h"
 #include "base/error.h"
-#include "chat/encode.h"
-#include "chat/special_tokens.h"
 
 namespace hadal::apps {
 
@@ -111,90 +109,82 @@ std::string_view finish_name(Finish finish) {
   return "";
 }
 
-Generator::Generator(const ModelOptions& options, const std::string& prompt_generation)
-    : open_(open_model(options)),
-      tokenizer_(Tokenizer::load(options.model)),
-      defaults_(GenerationConfig::load(options.model)),
-      ends_(defaults_.eos_token_ids.empty() ? open_.model->config().eos_token_ids : defaults_.eos_token_ids),
-      runner_(*open_.model, *open_.ops) {
-  if (tokenizer_.vocab_size() > model().config().vocab_size)
-    fail(ErrorCode::kInvalidFile, "{}: the tokenizer has {} tokens and the model's vocabulary {}",
-         options.model, tokenizer_.vocab_size(), model().config().vocab_size);
-  std::optional<PromptGeneration> generation = generation_from_name(prompt_generation);
-  if (!generation) generation = generation_from_name(defaults_.prompt_generation);
-  // Rows of the embedding beyond the tokenizer, and holes in it, are never sampled: they have no text.
-  const auto vocab = static_cast<size_t>(model().config().vocab_size);
-  bool holes = false;
-  allowed_.resize((vocab + 31) / 32);
-  for (size_t id = 0; id < vocab; ++id) {
-    if (tokenizer_.has_token(static_cast<int32_t>(id)))
-      allowed_[id / 32] |= 1u << (id % 32);
-    else
-      holes = true;
-  }
-  if (!holes) allowed_.clear();
-  template_ = &prompt_template(generation ? *generation : detect_generation(options.model));
+namespace {
+
+// Tokens of a prompt between two looks at Ctrl-C and at the progress.
+constexpr int64_t kChunk = 128;
+
+EngineConfig engine_config() {
+  EngineConfig config;
+  config.scheduler.chunk_tokens = kChunk;
+  return config;
 }
+
+class ForwardingSink : public EventSink {
+ public:
+  ForwardingSink(const std::function<void(int32_t id)>& on_token, int64_t prompt) : on_token_(on_token) {
+    progress_.emplace("reading the prompt", prompt);
+  }
+
+  void on_prefill(int64_t done, int64_t total) override {
+    if (progress_) progress_->update(done);
+    if (done == total) progress_.reset();
+  }
+  bool on_token(const TokenEvent& event) override {
+    progress_.reset();
+    on_token_(event.id);
+    return true;
+  }
+  void on_finish(const FinishInfo& end) override {
+    progress_.reset();
+    info = end;
+  }
+
+  std::optional<FinishInfo> info;
+
+ private:
+  const std::function<void(int32_t id)>& on_token_;
+  std::optional<ProgressBar> progress_;
+};
+
+}  // namespace
+
+Generator::Generator(const ModelOptions& options, const std::string& prompt_generation,
+                     const EngineOptions& engine)
+    : text_(options, prompt_generation), engine_(make_engine(text_, engine, engine_config())) {}
 
 std::vector<int32_t> Generator::prompt(const ChatRequest& request) const {
-  const auto items = encode_chat(request, *template_);
-  if (!items) fail(ErrorCode::kInvalidInput, "{}", items.error().to_string());
-  const auto ids = prompt_ids(*items, tokenizer_);
-  if (!ids) fail(ErrorCode::kInvalidInput, "{}", ids.error().to_string());
-  return *ids;
-}
-
-bool Generator::ends_answer(int32_t id) const {
-  if (std::find(ends_.begin(), ends_.end(), id) != ends_.end()) return true;
-  return id < tokenizer_.vocab_size() && tokenizer_.is_added(id) &&
-         special::ends_turn(tokenizer_.token_bytes(id));
+  auto prompt = text_.prompt(request);
+  if (!prompt) fail(ErrorCode::kInvalidInput, "{}", prompt.error().to_string());
+  return std::move(prompt->ids);
 }
 
 Finish Generator::generate(std::span<const int32_t> prompt, const SamplingParams& params, int64_t max_tokens,
                            const std::function<void(int32_t id)>& on_token,
                            const std::function<bool()>& keep_going, GenerationStats& stats) {
-  const Config& config = model().config();
-  const int64_t room = config.max_position_embeddings - static_cast<int64_t>(prompt.size());
-  if (room <= 0)
-    fail(ErrorCode::kInvalidInput, "the prompt has {} tokens and the model holds {}", prompt.size(),
-         config.max_position_embeddings);
-  const int64_t limit = max_tokens == 0 ? room : std::min(room, max_tokens);
-  Sampler sampler(params, static_cast<int32_t>(config.vocab_size));
-  sampler.add_prompt(prompt);
-
-  stats.prompt_tokens = static_cast<int64_t>(prompt.size());
-  const double started = now_seconds();
-  std::span<const float> logits;
-  {
-    ProgressBar progress("reading the prompt", stats.prompt_tokens);
-    logits = runner_.sync(prompt, [&](int64_t done, int64_t) {
-      progress.update(done);
-      return keep_going();
-    });
+  Request request;
+  request.prompt.assign(prompt.begin(), prompt.end());
+  request.sampling = params;
+  if (max_tokens > 0) request.max_tokens = max_tokens;
+  request.end_ids = text_.end_ids();
+  request.allowed = text_.allowed();
+  const auto sink = std::make_shared<ForwardingSink>(on_token, static_cast<int64_t>(prompt.size()));
+  const Result<RequestId> id = engine_->submit(std::move(request), sink);
+  if (!id) fail(ErrorCode::kInvalidInput, "{}", id.error().to_string());
+  while (!sink->info) {
+    if (!keep_going()) engine_->cancel(*id);
+    engine_->step();
   }
-  stats.reused_tokens = runner_.reused();
-  const double read = now_seconds();
-  stats.prefill_seconds = read - started;
-  if (logits.empty()) return Finish::kInterrupted;
-
-  Finish finish = Finish::kLength;
-  while (stats.generated_tokens < limit) {
-    const int32_t id = sampler.sample(logits, static_cast<int64_t>(runner_.tokens().size()), allowed_);
-    if (ends_answer(id)) {
-      finish = Finish::kStop;
-      break;
-    }
-    ++stats.generated_tokens;
-    sampler.accept(id);
-    on_token(id);
-    if (!keep_going()) {
-      finish = Finish::kInterrupted;
-      break;
-    }
-    if (stats.generated_tokens < limit) logits = runner_.append(id);
-  }
-  stats.decode_seconds = now_seconds() - read;
-  return finish;
+  const FinishInfo& info = *sink->info;
+  if (info.reason == EndReason::kError) fail(ErrorCode::kInvalidFile, "{}", info.error);
+  stats.prompt_tokens = info.prompt_tokens;
+  stats.reused_tokens = info.cached_tokens;
+  stats.generated_tokens = info.generated_tokens;
+  stats.prefill_seconds = info.prefill_seconds;
+  stats.decode_seconds = info.decode_seconds;
+  return info.reason == EndReason::kStop     ? Finish::kStop
+         : info.reason == EndReason::kLength ? Finish::kLength
+                                             : Finish::kInterrupted;
 }
 
 }  // namespace hadal::apps

@@ -8,8 +8,9 @@
 #include <span>
 #include <vector>
 
+#include "apps/engine_options.h"
 #include "apps/model_options.h"
-#include "apps/runner.h"
+#include "apps/text_model.h"
 #include "chat/message.h"
 #include "chat/prompt_template.h"
 #include "model/config.h"
@@ -48,35 +49,28 @@ struct GenerationStats {
   double prefill_seconds = 0, decode_seconds = 0;
 };
 
-// A model with its tokenizer and defaults, ready to answer.
+// A model ready to answer, one request at a time. What prompts share with earlier ones is not computed again.
 class Generator {
  public:
-  Generator(const ModelOptions& options, const std::string& prompt_generation);
+  Generator(const ModelOptions& options, const std::string& prompt_generation, const EngineOptions& engine);
 
-  const Model& model() const { return *open_.model; }
-  const Tokenizer& tokenizer() const { return tokenizer_; }
-  const GenerationConfig& defaults() const { return defaults_; }
-  Runner& runner() { return runner_; }
+  const TextModel& text() const { return text_; }
+  const Model& model() const { return *text_.model(); }
+  const Tokenizer& tokenizer() const { return text_.tokenizer(); }
+  const GenerationConfig& defaults() const { return text_.defaults(); }
 
   // The prompt of a conversation. Throws Error{kInvalidInput} for one that cannot be rendered.
   std::vector<int32_t> prompt(const ChatRequest& request) const;
-  // Whether a sampled token ends the answer: EOS by config, or a token that only a prompt may contain.
-  bool ends_answer(int32_t id) const;
 
-  // Continues `prompt` until the answer ends, max_tokens tokens were made (0: no limit), or on_token or
-  // keep_going says false. on_token sees every token but the one that ended the answer.
+  // Continues `prompt` until the answer ends, max_tokens tokens were made (0: no limit), or keep_going says
+  // false. on_token sees every token but the one that ended the answer. Throws Error.
   Finish generate(std::span<const int32_t> prompt, const SamplingParams& params, int64_t max_tokens,
                   const std::function<void(int32_t id)>& on_token, const std::function<bool()>& keep_going,
                   GenerationStats& stats);
 
  private:
-  OpenModel open_;
-  Tokenizer tokenizer_;
-  GenerationConfig defaults_;
-  std::vector<int64_t> ends_;
-  std::vector<uint32_t> allowed_;  // a bit an id that has a token; empty: all have
-  const PromptTemplate* template_;
-  Runner runner_;
+  TextModel text_;
+  std::unique_ptr<Engine> engine_;
 };
 
 }  // namespace hadal::apps

@@ -7,7 +7,6 @@
 #include "apps/commands.h"
 #include "apps/ids_file.h"
 #include "apps/model_options.h"
-#include "apps/runner.h"
 #include "apps/terminal.h"
 #include "base/error.h"
 #include "text/tokenizer.h"
@@ -98,6 +97,23 @@ double loss(std::span<const float> logits, int32_t id) {
   return std::log(sum) + top - logits[static_cast<size_t>(id)];
 }
 
+// Calls sink with the logits [n, vocab] after each chunk of n tokens from `first` on.
+void score(const Model& model, Ops& ops, std::span<const int32_t> ids,
+           const std::function<void(int64_t first, View logits)>& sink) {
+  constexpr int64_t kChunk = 128;
+  SequenceState state(model.state_layout(), ops);
+  const int64_t total = static_cast<int64_t>(ids.size());
+  for (int64_t at = 0; at < total; at += kChunk) {
+    const Arena::Frame frame(ops.arena());
+    const int64_t n = std::min(kChunk, total - at);
+    const View logits = ops.arena().alloc({n, model.config().vocab_size}, DType::kF32);
+    const Segment segment{&state, 0, n, LogitsWanted::kAll};
+    const Batch batch{ids.subspan(static_cast<size_t>(at), static_cast<size_t>(n)), {&segment, 1}};
+    model.forward(Ctx{ops}, batch, {logits, {}});
+    sink(at, logits);
+  }
+}
+
 void run(const PerplexityOptions& options) {
   const OpenModel open = open_model(options);
   const Model& model = *open.model;
@@ -108,12 +124,11 @@ void run(const PerplexityOptions& options) {
   double nats = 0;
   bool bytes_known = true;
   std::vector<double> per_document;
-  Runner runner(model, *open.ops);
   {
     ProgressBar progress("perplexity", total_tokens);
     for (const Document& document : documents) {
       double of_document = 0;
-      runner.score(document.ids, [&](int64_t first, View logits) {
+      score(model, *open.ops, document.ids, [&](int64_t first, View logits) {
         for (int64_t i = 0; i < logits.dim[0]; ++i)
           if (const size_t next = static_cast<size_t>(first + i + 1); next < document.ids.size())
             of_document +=
