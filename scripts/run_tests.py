@@ -24,7 +24,7 @@ JOBS = os.cpu_count() or 1
 STAGES = ["release", "asan", "tsan", "fuzz"]
 
 # Test binaries with threads in them, and the tests among theirs that start any.
-TSAN_TESTS = ["base", "cpu", "engine"]
+TSAN_TESTS = ["base", "cpu", "kv", "engine"]
 TSAN_FILTER = "*Thread*"
 
 SANITIZER_ENVIRONMENT = {

@@ -84,7 +84,7 @@ RC_GTEST_PROP(KvReader, ReadsBackWhatWasWritten, ()) {
   RC_ASSERT(verify_kv_file(**file).has_value());
 }
 
-TEST(KvReader, LargeSectionsAreReadInPieces) {
+TEST(KvReader, ThreadsReadLargeSectionsInPieces) {
   const TempFolder folder;
   const Session session(3'000'001, 5 * 128 + 1, {{128, 9'000'001}, {641, 4 << 20}});
   session.save(folder / "s");
