@@ -9,6 +9,7 @@ function(hadal_script_test name script)
 endfunction()
 
 hadal_script_test(cli tests/e2e/cli_test.py $<TARGET_FILE:hadal>)
+hadal_script_test(batch tests/e2e/batch_test.py $<TARGET_FILE:hadal>)
 hadal_script_test(cache tests/e2e/cache_test.py $<TARGET_FILE:hadal>)
 hadal_script_test(hostile tests/e2e/hostile_test.py $<TARGET_FILE:hadal>)
 hadal_script_test(checkpoints tests/e2e/checkpoint_test.py $<TARGET_FILE:hadal>)

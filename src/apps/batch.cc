@@ -1,6 +1,4 @@
 // hadal batch: a file of prompts to a file of answers, many at a time.
-#include <unistd.h>
-
 #include <algorithm>
 #include <filesystem>
 #include <memory>
@@ -8,8 +6,8 @@
 #include "apps/answer.h"
 #include "apps/batch_input.h"
 #include "apps/batch_output.h"
-#include "apps/cache_options.h"
 #include "apps/commands.h"
+#include "apps/engine_options.h"
 #include "apps/generation.h"
 #include "apps/ids_file.h"
 #include "apps/terminal.h"
@@ -22,7 +20,7 @@ namespace {
 struct BatchOptions : ModelOptions {
   GenerationOptions generation;
   std::string in, out;
-  std::string memory;
+  EngineOptions engine;
   SchedulerConfig scheduler;
 };
 
@@ -65,11 +63,6 @@ class LineSink : public EventSink {
   std::string& done_;
 };
 
-// A quarter of the machine's memory: the weights want the rest.
-int64_t default_memory() {
-  return static_cast<int64_t>(::sysconf(_SC_PHYS_PAGES)) / 4 * static_cast<int64_t>(::sysconf(_SC_PAGESIZE));
-}
-
 class BatchRun {
  public:
   explicit BatchRun(const BatchOptions& options)
@@ -78,10 +71,7 @@ class BatchRun {
         lines_(batch_lines(text_, options.in)),
         model_(options, options.generation.prompt_generation),
         reader_(model_, options.generation),
-        engine_(
-            model_.model(), model_.ops(),
-            KvPool(model_.ops(), options.memory.empty() ? default_memory() : parse_byte_size(options.memory)),
-            engine_config(options)),
+        engine_(make_engine(model_, options.engine, engine_config(options))),
         output_(options.out) {
     for (const BatchLine& line : lines_)
       if (!output_.has(line)) todo_.push_back(&line);
@@ -95,7 +85,7 @@ class BatchRun {
       ProgressBar progress("answering", total);
       while (!interrupt.interrupted()) {
         submit_some();
-        if (!engine_.step() && next_ == todo_.size() && sinks_.empty()) break;
+        if (!engine_->step() && next_ == todo_.size() && sinks_.empty()) break;
         collect();
         progress.update(answered_);
       }
@@ -127,7 +117,7 @@ class BatchRun {
       }
       Request work = std::move(request->request);
       const auto sink = std::make_shared<LineSink>(model_, line, std::move(*request), done_);
-      if (const auto id = engine_.submit(std::move(work), sink); !id)
+      if (const auto id = engine_->submit(std::move(work), sink); !id)
         refuse(line, id.error());
       else
         sinks_.push_back(sink);
@@ -173,7 +163,7 @@ class BatchRun {
   BatchReader reader_;
   std::string done_;  // lines not yet written
   std::vector<std::shared_ptr<LineSink>> sinks_;
-  Engine engine_;
+  std::unique_ptr<Engine> engine_;
   BatchOutput output_;
   std::vector<const BatchLine*> todo_;
   size_t next_ = 0;
@@ -208,8 +198,7 @@ void add_batch(CLI::App& app) {
       .add_option("--chunk", options->scheduler.chunk_tokens, "tokens of prompts that are read in one step")
       ->check(CLI::Range(1, 1 << 20))
       ->capture_default_str();
-  command.add_option("--memory", options->memory,
-                     "for the states of the answers, such as 8GiB (default: a quarter of the machine's)");
+  add_engine_options(command, options->engine);
   command.footer(
       "A request: {\"id\": ..., \"messages\": [...] or \"prompt\": \"text to continue\", and if wanted "
       "max_tokens,\n"

@@ -7,8 +7,8 @@ import tempfile
 
 import program
 
-COMMANDS = ["chat", "generate", "inspect", "perplexity", "tokenize", "encode", "parse", "logits", "trace", "cache", "synth", "bench",
-            "selftest"]
+COMMANDS = ["chat", "generate", "batch", "inspect", "perplexity", "tokenize", "encode", "parse", "logits", "trace", "cache",
+            "synth", "bench", "selftest"]
 
 
 class Usage(program.Case):
