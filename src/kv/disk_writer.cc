@@ -1,6 +1,9 @@
 #include "kv/disk_writer.h"
 
+#include <exception>
 #include <utility>
+
+#include "base/log.h"
 
 namespace hadal {
 namespace {
@@ -48,7 +51,11 @@ void DiskWriter::main() {
     if (queue_.empty()) return;
     Entry& entry = queue_.front();  // stays where it is while others push behind it
     lock.unlock();
-    write(entry);
+    try {
+      write(entry);
+    } catch (const std::exception& error) {  // no memory for the lists; nothing is lost but a cache entry
+      log_warning("a prefix was not written to disk: {}", error.what());
+    }
     lock.lock();
     queued_bytes_ -= entry.bytes;
     queue_.pop_front();

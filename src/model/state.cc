@@ -1,6 +1,7 @@
 #include "model/state.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cstring>
 #include <limits>
 #include <utility>
@@ -180,6 +181,8 @@ void SequenceState::reserve(int64_t tokens) {
   const auto room = [](auto& list, size_t n) {
     if (list.capacity() < n) list.reserve(std::max(n, 2 * list.capacity()));
   };
+  // Whoever shared a block before, on whatever thread, has read what is written over from now on.
+  std::atomic_thread_fence(std::memory_order_acquire);
   room(tokens_, static_cast<size_t>(length_ + tokens));
   room(block_data_, needed);
   room(blocks_, needed);
