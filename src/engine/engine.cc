@@ -16,7 +16,7 @@ Engine::Engine(std::shared_ptr<const Model> model, Ops& ops, KvPool pool, Engine
       ops_(ops),
       memory_(model_->state_layout(), std::move(pool), config.boundary_bytes, std::move(cache)),
       config_(std::move(config)) {
-  publish_stats();
+  publish_stats(true);
 }
 
 Engine::~Engine() {
@@ -172,13 +172,17 @@ void Engine::stop() {
   work_came_.notify_one();
 }
 
-void Engine::publish_stats() {
+// with_cache: also what a disk must be asked for.
+void Engine::publish_stats(bool with_cache) {
   counts_.waiting = static_cast<int64_t>(waiting_.size());
   counts_.running = static_cast<int64_t>(running_.size());
   counts_.memory_limit = memory_.limit();
   counts_.memory_used = memory_.pool().used_bytes();
   counts_.running_bytes = memory_.used();
-  counts_.cache = memory_.cache_stats();
+  if (with_cache) {
+    counts_.cache = memory_.cache_stats();
+    cache_stats_read_ = config_.clock();
+  }
   const std::lock_guard lock(mutex_);
   published_ = counts_;
 }

@@ -88,7 +88,7 @@ class Engine {
   void expire(TimePoint now);
   void finish(Job& job, EndReason reason, std::string error = {});
   void bury();
-  void publish_stats();
+  void publish_stats(bool with_cache);
 
   // engine_step.cc
   std::vector<Work> schedule();
@@ -119,6 +119,7 @@ class Engine {
   std::vector<float> logits_;    // [rows, vocab] of this step
   std::vector<Answer> answers_;  // who gets a token in this step
   EngineStats counts_;
+  TimePoint cache_stats_read_;
 
   mutable std::mutex mutex_;  // guards what follows
   std::condition_variable work_came_;

@@ -33,7 +33,7 @@ class PhaseTimer {
 bool Engine::step() {
   take_inbox();
   expire(config_.clock());
-  bool worked = !jobs_.empty();
+  const bool worked = !jobs_.empty();
   if (!running_.empty() || !waiting_.empty()) {
     std::vector<Work> work = schedule();
     make_room(work);
@@ -45,7 +45,7 @@ bool Engine::step() {
     }
   }
   bury();
-  publish_stats();
+  publish_stats(!worked || config_.clock() - cache_stats_read_ >= std::chrono::seconds(1));
   return worked;
 }
 

@@ -47,7 +47,7 @@ struct EngineStats {
   // Memory, bytes.
   int64_t memory_limit = 0, memory_used = 0;
   int64_t running_bytes = 0;  // of memory_used: states of running sequences, what they share counted once
-  PrefixCacheStats cache;
+  PrefixCacheStats cache;     // at most a second old while there is work
 };
 
 }  // namespace hadal
