@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "engine_support.h"
+#include "support/files.h"
 
 namespace hadal {
 namespace {
@@ -102,6 +103,32 @@ TEST(EngineThread, AReaderThatLeavesEndsItsRequest) {
   for (int i = 0; i < 3; ++i) EXPECT_TRUE(queue->pop());
   queue->close();
   EXPECT_EQ(queue->wait().reason, EndReason::kStop);
+}
+
+// A third thread writes what the engine put into its cache.
+TEST(EngineThread, TheDiskIsWrittenMeanwhile) {
+  const TempFolder folder;
+  std::vector<Request> requests;
+  std::vector<Expected> want;
+  Bench bench(state_bytes(4, 300), {}, true, folder / "kv");
+  for (uint32_t i = 0; i < 3; ++i) {
+    requests.push_back(request(140 + 60 * i, 3, i));
+    want.push_back(alone(requests.back(), bench.ops));
+  }
+  const Running running(bench.engine);
+  for (int round = 0; round < 2; ++round) {
+    std::vector<std::shared_ptr<TokenQueue>> queues;
+    for (const Request& r : requests) {
+      queues.push_back(std::make_shared<TokenQueue>());
+      ASSERT_TRUE(bench.engine.submit(r, queues.back()));
+    }
+    for (size_t i = 0; i < queues.size(); ++i) {
+      const Answer answer = read_all(*queues[i]);
+      EXPECT_EQ(answer.tokens, want[i].tokens);
+      EXPECT_EQ(answer.info.cached_tokens,
+                round == 0 ? 0 : (140 + 60 * static_cast<int64_t>(i) - 1) / 128 * 128);
+    }
+  }
 }
 
 TEST(EngineThread, StopsWithWorkLeftAndGoesOn) {
