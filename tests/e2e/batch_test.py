@@ -52,7 +52,7 @@ class Batch(BatchCase):
             {"id": "chat", **chat("Tell me a story about a fox.", temperature=0)},
             {"id": 17, "prompt": "Once upon a time", "max_tokens": 20, "seed": 5},
             {"custom_id": "openai", "method": "POST", "url": "/v1/chat/completions",
-             "body": {"model": "any", "stream": False, **chat("Hi", max_completion_tokens=50, stop=["!"])}},
+             "body": {"model": "any", "stream": False, **chat("Hi", max_completion_tokens=50, stop=["!"], temperature=0)}},
             {"id": "ids", "prompt": [0, 5, 6], "max_tokens": 4},
             {"id": "thinking", **chat("Hi", thinking={"type": "enabled"}, temperature=0)},
         ])
@@ -91,7 +91,7 @@ class Batch(BatchCase):
             {"id": "effort", **chat("Hi", reasoning_effort="huge")},
             {"id": "ids", "prompt": [0, 999999]},
             {"id": "memory", **chat("Hi", max_tokens=1000000)},
-            {"id": "good", **chat("Hi", max_tokens=3)},
+            {"id": "good", **chat("Hi", max_tokens=3, temperature=0)},
         ], "--memory", "8M")
         fields = {"role": (1, "messages[0].role"), "content": (3, "body.messages[0].content"),
                   "temperature": (4, "temperature"), "type": (5, "max_tokens"), "zero": (6, "max_tokens"),
