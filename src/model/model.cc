@@ -172,6 +172,8 @@ void Model::forward(const Ctx& ctx, const Batch& batch, const Outputs& out) cons
       run_block(step, i, weights_.layers[static_cast<size_t>(i)], weights_, streams, spare);
     }
     if (ctx.stream_hook != nullptr) (*ctx.stream_hook)(config_.num_hidden_layers, streams);
+    copy_streams(out.streams, streams);
+    head(step, batch, weights_.hc_head, weights_.norm, weights_.head, streams, out.logits);
   } catch (...) {
     for (const Segment& s : batch.segments) s.state->abandon(s.count);
     throw;
@@ -179,8 +181,6 @@ void Model::forward(const Ctx& ctx, const Batch& batch, const Outputs& out) cons
   if (has_mtp()) keep_streams(step, streams);
   for (const Segment& s : batch.segments)
     s.state->advance(batch.ids.subspan(static_cast<size_t>(s.begin), static_cast<size_t>(s.count)));
-  copy_streams(out.streams, streams);
-  head(step, batch, weights_.hc_head, weights_.norm, weights_.head, streams, out.logits);
 }
 
 void Model::draft(const Ctx& ctx, const Batch& batch, View hidden, const Outputs& out) const {
@@ -199,13 +199,13 @@ void Model::draft(const Ctx& ctx, const Batch& batch, View hidden, const Outputs
                         step.linear(step.linear_input(e, mtp.e_proj), mtp.e_proj));
   try {
     run_block(step, config_.num_hidden_layers, mtp.layer, weights_, streams, spare);
+    copy_streams(out.streams, streams);
+    head(step, batch, mtp.hc_head, mtp.norm, weights_.head, streams, out.logits);
   } catch (...) {
     for (const Segment& s : batch.segments) s.state->abandon(s.count);
     throw;
   }
   for (const Segment& s : batch.segments) s.state->advance_mtp(s.count);
-  copy_streams(out.streams, streams);
-  head(step, batch, mtp.hc_head, mtp.norm, weights_.head, streams, out.logits);
 }
 
 }  // namespace hadal
