@@ -71,7 +71,14 @@ void SequenceMemory::drop(ResidentSequence& sequence, size_t to) {
 std::unique_ptr<ResidentSequence> SequenceMemory::open(std::span<const int32_t> ids, int64_t prompt) {
   PrefixCache::Match match;
   if (cache_) match = cache_->match(ids, static_cast<int64_t>(ids.size()) - 1);
-  make_room(shape_.fixed_bytes);
+  if (!make_room(shape_.fixed_bytes)) {
+    // The match itself may hold what is missing: first its boundaries, which a state can do without.
+    for (KvBlock& block : match.snapshot.blocks) block.boundary.reset();
+    if (!make_room(shape_.fixed_bytes)) {
+      match = {};
+      make_room(shape_.fixed_bytes);
+    }
+  }
   auto sequence = std::make_unique<ResidentSequence>(layout_, pool_);
   if (match.snapshot.length() > 0) sequence->state.restore(match.snapshot);
   if (cache_) {

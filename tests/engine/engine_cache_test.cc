@@ -115,6 +115,24 @@ TEST(EngineCache, MemoryThatIsShortChangesNothing) {
   EXPECT_GT(bench.engine.stats().preemptions, 0);
 }
 
+// Memory for one sequence and no more: what a match from disk takes must not stand in the way of the state
+// it is for.
+TEST(EngineCache, AMatchAsLargeAsTheMemory) {
+  const test::TempFolder folder;
+  const Request r = test::request(700, 60, 4);
+  test::Expected want;
+  {
+    Bench bench(KvPool::kNoLimit, {}, true, folder / "kv");
+    want = alone(r, bench.ops);
+    bench.submit(r);
+    bench.engine.drain();
+  }
+  Bench bench(test::state_bytes(1, 900), {}, true, folder / "kv");
+  const auto sink = bench.submit(r).second;
+  bench.engine.drain();
+  expect_same(*sink, want);
+}
+
 // Random prompts with common beginnings, memory of any size, with and without disk and restarts.
 RC_GTEST_PROP(EngineCacheProperty, EveryAnswerIsAsAlone, ()) {
   const test::TempFolder folder;
@@ -139,6 +157,7 @@ RC_GTEST_PROP(EngineCacheProperty, EveryAnswerIsAsAlone, ()) {
       bench.engine.drain();
       for (const auto& [sink, want] : all) {
         RC_ASSERT(sink->finish.has_value());
+        RC_LOG() << end_reason_name(sink->finish->reason) << ' ' << sink->finish->error << '\n';
         RC_ASSERT(sink->tokens == want.tokens);
         RC_ASSERT(sink->finish->reason == want.reason);
       }
