@@ -8,7 +8,6 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
-#include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
@@ -16,6 +15,7 @@
 #include <thread>
 #include <vector>
 
+#include "disk_folder.h"
 #include "kv/disk_store.h"
 
 namespace hadal {
@@ -32,17 +32,6 @@ double seconds_of(const auto& body) {
   const auto begin = std::chrono::steady_clock::now();
   body();
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-}
-
-void drop_from_page_cache(const fs::path& folder) {
-  for (const auto& entry : fs::directory_iterator(folder)) {
-    if (entry.path().filename().string().starts_with("index")) continue;
-    const int fd = ::open(entry.path().c_str(), O_RDONLY | O_CLOEXEC);
-    if (fd < 0) continue;
-    ::fsync(fd);
-    ::posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
-    ::close(fd);
-  }
 }
 
 // Reads a whole file into memory in pieces of 4 MiB.
@@ -66,22 +55,8 @@ void read_plainly(const fs::path& file, std::vector<std::byte>& memory, int thre
   ::close(fd);
 }
 
-struct Folder {
-  fs::path path;
-  Folder() {
-    const char* const wanted = std::getenv("HADAL_BENCH_DIR");
-    path = (wanted != nullptr ? fs::path(wanted) : fs::temp_directory_path()) /
-           fmt::format("hadal-bench-{}", ::getpid());
-    fs::create_directories(path / "kv");
-  }
-  ~Folder() {
-    std::error_code ignored;
-    fs::remove_all(path, ignored);
-  }
-};
-
 void load_32k_tokens(benchmark::State& state) {
-  const Folder folder;
+  const bench::DiskFolder folder;
   std::vector<std::byte> source(kBytes), memory(kBytes);
   std::mt19937_64 random(1);
   for (size_t i = 0; i + 8 <= source.size(); i += 8) {
@@ -114,12 +89,12 @@ void load_32k_tokens(benchmark::State& state) {
 
   double best = 1e9, plain_one = 1e9, plain_four = 1e9, open_seconds = 1e9;
   for (auto _ : state) {
-    drop_from_page_cache(folder.path);
+    bench::drop_from_page_cache(folder.path);
     plain_one = std::min(plain_one, seconds_of([&] { read_plainly(folder.path / "plain", memory, 1); }));
-    drop_from_page_cache(folder.path);
+    bench::drop_from_page_cache(folder.path);
     plain_four = std::min(plain_four, seconds_of([&] { read_plainly(folder.path / "plain", memory, 4); }));
     std::memset(memory.data(), 0, memory.size());
-    drop_from_page_cache(folder.path / "kv");
+    bench::drop_from_page_cache(folder.path / "kv");
     std::unique_ptr<DiskStore> store;
     open_seconds = std::min(open_seconds, seconds_of([&] { store = DiskStore::open(options, identity); }));
     // What a request pays: hashing its ids, finding, reading, checking.

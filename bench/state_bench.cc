@@ -2,17 +2,15 @@
 // 102,000 tokens in turns of 3,000. No arithmetic of the model runs; a rewind's replay (at most 127 tokens)
 // comes on top.
 #include <benchmark/benchmark.h>
-#include <fcntl.h>
-#include <unistd.h>
 
-#include <filesystem>
-#include <string>
 #include <vector>
 
 #include "cpu/cpu_ops.h"
+#include "disk_folder.h"
 #include "kv/prefix_cache.h"
 #include "model/state.h"
 #include "model/synth.h"
+#include "model/tail_record.h"
 
 namespace hadal {
 namespace {
@@ -100,9 +98,8 @@ BENCHMARK(start_from_cache)->Unit(benchmark::kMillisecond);
 
 // The same after a restart, 32K tokens: hashing the ids, finding, memory for the rows, reading, checking,
 // restoring. The page cache is dropped each time; kv_store_bench measures the disk itself.
-void start_from_disk(benchmark::State& bench) {
-  const std::filesystem::path folder =
-      std::filesystem::temp_directory_path() / ("hadal-state-bench-" + std::to_string(::getpid()));
+void start_from_disk(benchmark::State& state) {
+  const bench::DiskFolder folder;
   constexpr int64_t kLong = 32 * 1024;
   CpuOps ops;
   const StateLayout layout(Config::parse(synth_config("v4-flash"), "v4-flash"), Numerics::kRelease, 8);
@@ -111,7 +108,7 @@ void start_from_disk(benchmark::State& bench) {
     PrefixCacheOptions options;
     options.identity = {{1, 1}, "release", "v4-official", layout.block_bytes};
     DiskStoreOptions disk;
-    disk.folder = folder;
+    disk.folder = folder.path / "kv";
     disk.max_bytes = int64_t{1} << 32;
     options.disk = DiskStore::open(disk, options.identity);
     return std::make_unique<PrefixCache>(layout, pool, std::move(options));
@@ -119,36 +116,29 @@ void start_from_disk(benchmark::State& bench) {
   std::vector<int32_t> ids(kLong + 1);
   for (size_t i = 0; i < ids.size(); ++i) ids[i] = static_cast<int32_t>(i * 7919 % 129280);
   {
-    SequenceState state(layout, pool);
+    SequenceState written(layout, pool);
     for (int64_t at = 0; at < kLong; at += kBlockTokens) {
-      state.reserve(kBlockTokens);
-      state.advance(std::span(ids).subspan(static_cast<size_t>(at), kBlockTokens));
+      written.reserve(kBlockTokens);
+      written.advance(std::span(ids).subspan(static_cast<size_t>(at), kBlockTokens));
     }
-    state.keep_boundary(true);
-    open()->insert(state);  // written when it goes
+    written.keep_boundary(true);
+    open()->insert(written);  // written when it goes
   }
-  int64_t bytes = 0;
-  for (auto _ : bench) {
-    bench.PauseTiming();
-    bytes = 0;
-    for (const auto& file : std::filesystem::directory_iterator(folder)) {
-      const int fd = ::open(file.path().c_str(), O_RDONLY | O_CLOEXEC);
-      ::posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
-      ::close(fd);
-      bytes += static_cast<int64_t>(file.file_size());
-    }
+  for (auto _ : state) {
+    state.PauseTiming();
+    bench::drop_from_page_cache(folder.path / "kv");
     auto cache = open();
-    SequenceState state(layout, pool);
-    bench.ResumeTiming();
-    state.restore(cache->match(ids, kLong).snapshot);
-    if (state.length() != kLong) bench.SkipWithError("the rows did not come back");
-    bench.PauseTiming();
-    state.reset();
+    SequenceState fresh(layout, pool);
+    state.ResumeTiming();
+    fresh.restore(cache->match(ids, kLong).snapshot);
+    if (fresh.length() != kLong) state.SkipWithError("the rows did not come back");
+    state.PauseTiming();
+    fresh.reset();
     cache.reset();
-    bench.ResumeTiming();
+    state.ResumeTiming();
   }
-  bench.SetBytesProcessed(bench.iterations() * bytes);
-  std::filesystem::remove_all(folder);
+  state.SetBytesProcessed(state.iterations() *
+                          (kLong / kBlockTokens * layout.block_bytes + tail_bytes(layout, kLong)));
 }
 BENCHMARK(start_from_disk)->Unit(benchmark::kMillisecond)->UseRealTime()->Iterations(7);
 

@@ -45,32 +45,27 @@ class Conversation {
 
   // Prints the answer to one message. Returns false when it was interrupted.
   bool answer(const std::string& text, AnswerPrinter::Options printing) {
-    request_.messages.push_back(plain_message("user", text));
+    InterruptGuard interrupt;
+    stats_ = {};
+    ChatRequest asked = request_;  // the conversation stays as it was if anything fails
+    asked.messages.push_back(plain_message("user", text));
+    const TextModel::Prompt prompt = generator_.prompt(asked);
     AnswerPrinter printer(printing);
     ParserOptions parser;
     parser.tools = false;
-    parser.start = request_.mode == Mode::kThinking ? ParserStart::kReasoning : ParserStart::kContent;
+    parser.start = prompt.start;
     AnswerStream stream(generator_.tokenizer(), parser, printer);
-    InterruptGuard interrupt;
-    stats_ = {};
-    Finish finish;
-    try {
-      finish = generator_.generate(
-          generator_.prompt(request_), params_, token_limit(options_.generation, generator_.defaults()),
-          [&](int32_t id) { stream.push(id); }, [&] { return !interrupt.interrupted(); }, stats_);
-    } catch (...) {
-      request_.messages.pop_back();  // the conversation stays as it was
-      throw;
-    }
+    const Finish finish = generator_.generate(
+        prompt.ids, params_, token_limit(options_.generation, generator_.defaults()),
+        [&](int32_t id) { stream.push(id); }, [&] { return !interrupt.interrupted(); }, stats_);
     stream.finish(finish);
     // What was said stays said, also after Ctrl-C; an interrupt before the first word takes the question
     // back.
-    if (stats_.generated_tokens == 0 && finish == Finish::kInterrupted) {
-      request_.messages.pop_back();
-    } else {
+    if (stats_.generated_tokens > 0 || finish != Finish::kInterrupted) {
       Message message = printer.message();
       message.role = "assistant";
-      request_.messages.push_back(std::move(message));
+      asked.messages.push_back(std::move(message));
+      request_ = std::move(asked);
     }
     return finish != Finish::kInterrupted;
   }

@@ -43,27 +43,25 @@ void run(const GenerateOptions& options) {
   ParserOptions parser;
   parser.tools = false;
   parser.stops = options.stop;
-  std::vector<int32_t> prompt;
+  TextModel::Prompt prompt;
   if (options.raw) {
-    // Plain text after BOS, no chat format.
-    parser.start = ParserStart::kContentContinued;
-    prompt = generator.text().plain_prompt(options.prompt).ids;
+    prompt = generator.text().plain_prompt(options.prompt);
   } else {
     ChatRequest request;
     set_thinking(request, options.generation.think);
-    parser.start = request.mode == Mode::kThinking ? ParserStart::kReasoning : ParserStart::kContent;
     if (!options.generation.system.empty())
       request.messages.push_back(plain_message("system", options.generation.system));
     request.messages.push_back(plain_message("user", options.prompt));
     prompt = generator.prompt(request);
   }
+  parser.start = prompt.start;
 
   AnswerPrinter printer({!options.json, !options.json && options.show_reasoning, false});
   AnswerStream stream(generator.tokenizer(), parser, printer);
   const InterruptGuard interrupt;
   GenerationStats stats;
   Finish finish = generator.generate(
-      prompt, params, token_limit(options.generation, generator.defaults()),
+      prompt.ids, params, token_limit(options.generation, generator.defaults()),
       [&](int32_t id) { stream.push(id); }, [&] { return !interrupt.interrupted() && !stream.finished(); },
       stats);
   if (stream.finished()) finish = Finish::kStop;  // a stop string

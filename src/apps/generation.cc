@@ -153,10 +153,10 @@ Generator::Generator(const ModelOptions& options, const std::string& prompt_gene
                      const EngineOptions& engine)
     : text_(options, prompt_generation), engine_(make_engine(text_, engine, engine_config())) {}
 
-std::vector<int32_t> Generator::prompt(const ChatRequest& request) const {
+TextModel::Prompt Generator::prompt(const ChatRequest& request) const {
   auto prompt = text_.prompt(request);
   if (!prompt) fail(ErrorCode::kInvalidInput, "{}", prompt.error().to_string());
-  return std::move(prompt->ids);
+  return std::move(*prompt);
 }
 
 Finish Generator::generate(std::span<const int32_t> prompt, const SamplingParams& params, int64_t max_tokens,

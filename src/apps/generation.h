@@ -59,8 +59,8 @@ class Generator {
   const Tokenizer& tokenizer() const { return text_.tokenizer(); }
   const GenerationConfig& defaults() const { return text_.defaults(); }
 
-  // The prompt of a conversation. Throws Error{kInvalidInput} for one that cannot be rendered.
-  std::vector<int32_t> prompt(const ChatRequest& request) const;
+  // Throws Error{kInvalidInput} for a conversation that cannot be rendered.
+  TextModel::Prompt prompt(const ChatRequest& request) const;
 
   // Continues `prompt` until the answer ends, max_tokens tokens were made (0: no limit), or keep_going says
   // false. on_token sees every token but the one that ended the answer. Throws Error.

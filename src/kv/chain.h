@@ -12,9 +12,11 @@
 #include <string_view>
 #include <vector>
 
+#include "model/state_layout.h"
+
 namespace hadal {
 
-inline constexpr int64_t kChainBlockTokens = 128;
+inline constexpr int64_t kChainBlockTokens = kBlockTokens;
 inline constexpr uint32_t kKvFormatVersion = 1;  // of the payload files (docs/formats/kvfile.md)
 inline constexpr size_t kMaxIdentityText = 64;   // bytes of a name in KvIdentity
 inline constexpr int64_t kMaxKvBlockBytes = int64_t{1} << 30;

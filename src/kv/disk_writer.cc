@@ -8,7 +8,7 @@
 namespace hadal {
 namespace {
 
-int64_t bytes_of(const KvPiece& piece) {
+int64_t size_of(const KvPiece& piece) {
   return piece ? piece->bytes() : 0;
 }
 
@@ -28,7 +28,7 @@ DiskWriter::~DiskWriter() {
 
 bool DiskWriter::put(std::vector<int32_t> ids, std::vector<KvBlock> blocks) {
   int64_t bytes = 0;
-  for (const KvBlock& block : blocks) bytes += bytes_of(block.rows) + bytes_of(block.boundary);
+  for (const KvBlock& block : blocks) bytes += size_of(block.rows) + size_of(block.boundary);
   {
     const std::lock_guard lock(mutex_);
     if (!queue_.empty() && queued_bytes_ + bytes > most_bytes_) return false;
@@ -70,9 +70,8 @@ void DiskWriter::write(const Entry& entry) {
     const KvBlock& block = entry.blocks[i];
     rows.push_back(block.rows->data());
     if (block.boundary && (block.marked || i + 1 == entry.blocks.size()))
-      tails.push_back({static_cast<int64_t>(i + 1) * kBlockTokens,
-                       block.boundary_mtp_length,
-                       {block.boundary->data(), static_cast<size_t>(block.boundary->bytes())}});
+      tails.push_back(
+          {static_cast<int64_t>(i + 1) * kBlockTokens, block.boundary_mtp_length, bytes_of(block.boundary)});
   }
   store_.put({store_.root(), 0, entry.ids, rows, tails});
 }

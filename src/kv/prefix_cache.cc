@@ -13,10 +13,6 @@ std::span<const int32_t> block_ids(std::span<const int32_t> ids, size_t block) {
   return ids.subspan(block * kBlockTokens, kBlockTokens);
 }
 
-std::span<std::byte> bytes_of(const KvPiece& piece) {
-  return {piece->data(), static_cast<size_t>(piece->bytes())};
-}
-
 }  // namespace
 
 // 128 tokens after those of `parent`.

@@ -10,10 +10,6 @@
 namespace hadal {
 namespace {
 
-std::span<std::byte> bytes_of(const KvPiece& piece) {
-  return {piece->data(), static_cast<size_t>(piece->bytes())};
-}
-
 [[noreturn]] void refuse(const KvProblem& problem) {
   const ErrorCode code = problem.fault == KvFault::kMissing  ? ErrorCode::kNotFound
                          : problem.fault == KvFault::kSystem ? ErrorCode::kIo

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <limits>
 #include <memory>
+#include <span>
 
 #include "ops/ops.h"
 #include "tensor/storage.h"
@@ -13,6 +14,10 @@ namespace hadal {
 // A share in one piece of memory. The last share gives the piece back to its pool. Whoever holds the only
 // share may write.
 using KvPiece = std::shared_ptr<Storage>;
+
+inline std::span<std::byte> bytes_of(const KvPiece& piece) {
+  return {piece->data(), static_cast<size_t>(piece->bytes())};
+}
 
 // A handle: copies are the same pool. Thread-safe. The ops must outlive it; pieces may outlive every handle.
 class KvPool {

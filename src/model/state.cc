@@ -15,10 +15,6 @@ size_t blocks_for(int64_t tokens) {
   return static_cast<size_t>((tokens + kBlockTokens - 1) / kBlockTokens);
 }
 
-std::span<std::byte> bytes_of(const KvPiece& piece) {
-  return {piece->data(), static_cast<size_t>(piece->bytes())};
-}
-
 }  // namespace
 
 SequenceState::SequenceState(const StateLayout& layout, KvPool pool)
@@ -64,7 +60,7 @@ void SequenceState::truncate(int64_t length) {
     blocks_.back().boundary.reset();
     blocks_.back().marked = false;
   }
-  refresh_block_data();
+  refresh_block_data(blocks_.size());
 }
 
 bool SequenceState::keep_boundary(bool marked) {
@@ -132,7 +128,7 @@ SequenceState SequenceState::fork() const {
   copy.lowest_ = lowest_;
   copy.tokens_ = tokens_;
   copy.blocks_ = blocks_;
-  copy.refresh_block_data();
+  copy.refresh_block_data(0);
   return copy;
 }
 
@@ -159,7 +155,7 @@ void SequenceState::restore(const Snapshot& snapshot) {
   mtp_length_ = snapshot.mtp_length;
   tokens_ = std::move(tokens);
   blocks_ = std::move(blocks);
-  refresh_block_data();
+  refresh_block_data(0);
 }
 
 void SequenceState::reserve(int64_t tokens) {
@@ -190,7 +186,7 @@ void SequenceState::reserve(int64_t tokens) {
   blocks_.resize(std::max(needed, blocks_.size()));
   for (size_t i = 0; i < fresh.size(); ++i)
     if (fresh[i]) blocks_[first + i].rows = std::move(fresh[i]);
-  refresh_block_data();
+  refresh_block_data(first);
 }
 
 void SequenceState::advance(std::span<const int32_t> ids) {
@@ -206,9 +202,9 @@ void SequenceState::abandon(int64_t tokens) {
   rewind(length_);
 }
 
-void SequenceState::refresh_block_data() {
+void SequenceState::refresh_block_data(size_t from) {
   block_data_.resize(blocks_.size());
-  for (size_t i = 0; i < blocks_.size(); ++i)
+  for (size_t i = from; i < blocks_.size(); ++i)
     block_data_[i] = blocks_[i].rows ? blocks_[i].rows->data() : nullptr;
 }
 

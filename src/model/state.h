@@ -99,7 +99,7 @@ class SequenceState {
 
  private:
   int64_t boundary_below(int64_t length) const;  // the highest kept one <= length, or 0
-  void refresh_block_data();
+  void refresh_block_data(size_t from);          // blocks before `from` are where they were
 
   const StateLayout* layout_;
   KvPool pool_;

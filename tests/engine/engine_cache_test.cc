@@ -19,6 +19,15 @@ Request after(const std::vector<int32_t>& first, int64_t more, int64_t max_token
   return r;
 }
 
+// An engine that is gone has answered it and left what it knew in the folder. Returns what the answer must
+// be.
+test::Expected answered_before(const Request& r, const std::filesystem::path& folder) {
+  Bench bench(KvPool::kNoLimit, {}, true, folder);
+  bench.submit(r);
+  bench.engine.drain();
+  return alone(r, bench.ops);
+}
+
 TEST(EngineCache, ASecondTimeOnlyTheRestIsComputed) {
   Bench bench(KvPool::kNoLimit, {}, true);
   const Request r = test::request(500, 20, 3);
@@ -65,13 +74,7 @@ TEST(EngineCache, WhatTwoShareAThirdFinds) {
 TEST(EngineCache, ARestartFindsItOnDisk) {
   const test::TempFolder folder;
   const Request r = test::request(900, 20, 5);
-  test::Expected want;
-  {
-    Bench bench(KvPool::kNoLimit, {}, true, folder / "kv");
-    want = alone(r, bench.ops);
-    bench.submit(r);
-    bench.engine.drain();
-  }
+  const test::Expected want = answered_before(r, folder / "kv");
   Bench bench(KvPool::kNoLimit, {}, true, folder / "kv");
   const auto sink = bench.submit(r).second;
   bench.engine.drain();
@@ -120,13 +123,7 @@ TEST(EngineCache, MemoryThatIsShortChangesNothing) {
 TEST(EngineCache, AMatchAsLargeAsTheMemory) {
   const test::TempFolder folder;
   const Request r = test::request(700, 60, 4);
-  test::Expected want;
-  {
-    Bench bench(KvPool::kNoLimit, {}, true, folder / "kv");
-    want = alone(r, bench.ops);
-    bench.submit(r);
-    bench.engine.drain();
-  }
+  const test::Expected want = answered_before(r, folder / "kv");
   Bench bench(test::state_bytes(1, 900), {}, true, folder / "kv");
   const auto sink = bench.submit(r).second;
   bench.engine.drain();
