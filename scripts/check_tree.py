@@ -30,8 +30,9 @@ DEPENDENCIES = {
     "model": ["ops", "checkpoint", "parallel"],
     "kv": ["model"],
     "engine": ["kv", "sample", "text", "io"],
-    "serve": ["engine", "chat"],
-    "eval": ["engine", "chat"],
+    "assistant": ["engine", "chat"],
+    "serve": ["assistant"],
+    "eval": ["assistant"],
     "train": ["model", "ops", "parallel"],
 }
 EVERYTHING = ["apps"]  # the only modules that may include any other
