@@ -44,9 +44,10 @@ class HttpAnswer {
   // until the answer is woken. Must not block.
   virtual bool pull(std::string& out) = 0;
   // Asked for once, when there is something to send: the status is certain from then on.
-  virtual const HttpHead& head() const = 0;
-  // What may be sent at any moment after the head to show that the connection lives; empty: nothing.
-  virtual std::string_view keep_alive() const { return {}; }
+  virtual const HttpHead& head() = 0;
+  // Asked for whenever nothing was sent for the keep-alive interval: what shows that the connection lives,
+  // after the head if that is still to come; empty: nothing.
+  virtual std::string_view keep_alive() { return {}; }
 };
 
 // Tells a connection that its answer has something to pull. From any thread, any number of times, also after
@@ -64,7 +65,7 @@ class ReadyAnswer : public HttpAnswer {
     out += std::exchange(body_, {});
     return true;
   }
-  const HttpHead& head() const override { return head_; }
+  const HttpHead& head() override { return head_; }
 
  private:
   HttpHead head_;
