@@ -12,7 +12,7 @@
 
 #include "kv/chain.h"
 #include "kv/kv_file.h"
-#include "kv/sqlite.h"
+#include "io/sqlite.h"
 
 namespace hadal {
 

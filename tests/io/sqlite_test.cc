@@ -1,4 +1,4 @@
-#include "kv/sqlite.h"
+#include "io/sqlite.h"
 
 #include <gmock/gmock.h>
 
@@ -55,6 +55,39 @@ TEST(Sqlite, ATransactionWithoutCommitLeavesNothing) {
     transaction.commit();
   }
   EXPECT_EQ(db.text("SELECT group_concat(a) FROM t"), "2");
+}
+
+TEST(Sqlite, NoValueIsNull) {
+  Sqlite db(":memory:", 0);
+  db.execute("CREATE TABLE t(a INTEGER)");
+  SqliteStatement insert(db, "INSERT INTO t VALUES(?1)");
+  insert.bind_all(std::optional<int64_t>()).run();
+  insert.bind_all(std::optional<int64_t>(7)).run();
+  EXPECT_EQ(db.last_insert_id(), 2);
+  SqliteStatement select(db, "SELECT a FROM t ORDER BY rowid");
+  ASSERT_TRUE(select.step());
+  EXPECT_TRUE(select.is_null(0));
+  ASSERT_TRUE(select.step());
+  EXPECT_FALSE(select.is_null(0));
+  EXPECT_EQ(select.integer(0), 7);
+  db.execute("UPDATE t SET a = 1");
+  EXPECT_EQ(db.changed_rows(), 2);
+}
+
+TEST(Sqlite, Access) {
+  const TempFolder folder;
+  const std::string file = (folder / "file").string();
+  EXPECT_THROW(Sqlite(file, 0, SqliteAccess::kExisting), SqliteError);
+  EXPECT_THROW(Sqlite(file, 0, SqliteAccess::kReadOnly), SqliteError);
+  EXPECT_FALSE(std::filesystem::exists(file));
+  Sqlite(file, 0, SqliteAccess::kCreate).execute("CREATE TABLE t(a)");
+  Sqlite writes(file, 0, SqliteAccess::kExisting);
+  writes.execute("INSERT INTO t VALUES(1)");
+  EXPECT_FALSE(writes.read_only());
+  Sqlite reads(file, 0, SqliteAccess::kReadOnly);
+  EXPECT_TRUE(reads.read_only());
+  EXPECT_EQ(reads.text("SELECT a FROM t"), "1");
+  EXPECT_THROW(reads.execute("INSERT INTO t VALUES(2)"), SqliteError);
 }
 
 TEST(Sqlite, WhichErrorsMeanABrokenFile) {

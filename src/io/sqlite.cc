@@ -1,4 +1,4 @@
-#include "kv/sqlite.h"
+#include "io/sqlite.h"
 
 #include <fmt/format.h>
 #include <sqlite3.h>
@@ -22,9 +22,24 @@ bool SqliteError::broken() const {
   }
 }
 
-Sqlite::Sqlite(const std::string& path, int busy_ms) {
-  const int code = sqlite3_open_v2(path.c_str(), &db_,
-                                   SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, nullptr);
+namespace {
+
+int open_flags(SqliteAccess access) {
+  switch (access) {
+    case SqliteAccess::kCreate:
+      return SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
+    case SqliteAccess::kExisting:
+      return SQLITE_OPEN_READWRITE;
+    case SqliteAccess::kReadOnly:
+      return SQLITE_OPEN_READONLY;
+  }
+  return SQLITE_OPEN_READONLY;
+}
+
+}  // namespace
+
+Sqlite::Sqlite(const std::string& path, int busy_ms, SqliteAccess access) {
+  const int code = sqlite3_open_v2(path.c_str(), &db_, open_flags(access) | SQLITE_OPEN_NOMUTEX, nullptr);
   if (code != SQLITE_OK) {
     const std::string reason = db_ != nullptr ? sqlite3_errmsg(db_) : "out of memory";
     const int extended = db_ != nullptr ? sqlite3_extended_errcode(db_) : code;
@@ -60,6 +75,18 @@ std::string Sqlite::text(const char* sql) {
   return statement.step() ? std::string(statement.text(0)) : std::string();
 }
 
+bool Sqlite::read_only() const {
+  return sqlite3_db_readonly(db_, "main") == 1;
+}
+
+int64_t Sqlite::changed_rows() const {
+  return sqlite3_changes64(db_);
+}
+
+int64_t Sqlite::last_insert_id() const {
+  return sqlite3_last_insert_rowid(db_);
+}
+
 SqliteStatement::SqliteStatement(Sqlite& db, const char* sql) : db_(db) {
   const int code = sqlite3_prepare_v3(db.handle(), sql, -1, SQLITE_PREPARE_PERSISTENT, &statement_, nullptr);
   if (code != SQLITE_OK) db.fail(code, sql);
@@ -87,6 +114,10 @@ void SqliteStatement::reset() {
   sqlite3_reset(statement_);
 }
 
+bool SqliteStatement::is_null(int column) const {
+  return sqlite3_column_type(statement_, column) == SQLITE_NULL;
+}
+
 int64_t SqliteStatement::integer(int column) const {
   return sqlite3_column_int64(statement_, column);
 }
@@ -105,6 +136,11 @@ std::span<const std::byte> SqliteStatement::blob(int column) const {
 
 void SqliteStatement::bind(int index, int64_t value) {
   if (const int code = sqlite3_bind_int64(statement_, index, value)) db_.fail(code, "bind");
+}
+
+void SqliteStatement::bind(int index, const std::optional<int64_t>& value) {
+  if (value) return bind(index, *value);
+  if (const int code = sqlite3_bind_null(statement_, index)) db_.fail(code, "bind");
 }
 
 void SqliteStatement::bind(int index, std::string_view value) {

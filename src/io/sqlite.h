@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -27,17 +28,26 @@ class SqliteError : public Error {
   int code_;
 };
 
+enum class SqliteAccess {
+  kCreate,    // read and write; made when missing
+  kExisting,  // read and write; an error when missing
+  kReadOnly,
+};
+
 // For one thread at a time. Every failure is thrown as SqliteError.
 class Sqlite {
  public:
-  // Created when missing; ":memory:" for one without a file. Waits up to busy_ms for other processes' locks.
-  Sqlite(const std::string& path, int busy_ms);
+  // ":memory:" for one without a file. Waits up to busy_ms for other processes' locks.
+  Sqlite(const std::string& path, int busy_ms, SqliteAccess access = SqliteAccess::kCreate);
   ~Sqlite();
   Sqlite(const Sqlite&) = delete;
   Sqlite& operator=(const Sqlite&) = delete;
 
   void execute(const char* sql);
   std::string text(const char* sql);  // first column of the first row; empty when there is none
+  bool read_only() const;             // also when write access was asked for and the system grants none
+  int64_t changed_rows() const;       // by the last INSERT, UPDATE or DELETE
+  int64_t last_insert_id() const;
   sqlite3* handle() const { return db_; }
   [[noreturn]] void fail(int code, std::string_view doing) const;
 
@@ -65,12 +75,14 @@ class SqliteStatement {
   void run();   // to its end; rows are ignored
   void reset();
 
+  bool is_null(int column) const;
   int64_t integer(int column) const;
   std::string_view text(int column) const;
   std::span<const std::byte> blob(int column) const;
 
  private:
   void bind(int index, int64_t value);
+  void bind(int index, const std::optional<int64_t>& value);  // none: NULL
   void bind(int index, std::string_view value);
   void bind(int index, std::span<const std::byte> value);
 
