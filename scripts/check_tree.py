@@ -161,7 +161,7 @@ def check_tests_mirror_sources(tree):
             continue
         elsewhere = [p for p in COVERED_BY if fnmatch.fnmatch(path, p)]
         parts = path.split("/")
-        test = f"tests/{parts[1]}/{parts[-1][:-3]}_test.cc"
+        test = "tests/" + "/".join(parts[1:])[:-3] + "_test.cc"
         if test in names:
             if path in COVERED_BY:
                 tree.problem(path, f"has {test}, so it needs no entry in COVERED_BY")

@@ -10,9 +10,9 @@
 #include <string>
 #include <vector>
 
+#include "io/sqlite.h"
 #include "kv/chain.h"
 #include "kv/kv_file.h"
-#include "io/sqlite.h"
 
 namespace hadal {
 
