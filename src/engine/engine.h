@@ -82,6 +82,13 @@ class Engine {
     int32_t token = -1;
   };
 
+  // Tokens of a prompt whose logits are wanted, computed in this step.
+  struct Unscored {
+    Job* job = nullptr;
+    int64_t position = 0;  // of the first
+    View streams;          // [tokens, M, D], in the arena until the end of the step
+  };
+
   // engine.cc
   Result<int64_t> most_tokens(const Request& request) const;
   void take_inbox();
@@ -102,6 +109,7 @@ class Engine {
   void compute(std::span<const Work> work);
   void settle(const std::vector<Work>& work);
   void sample();
+  void score();
   void emit(const std::vector<Work>& work);
   template <class Call>
   bool tell(Job& job, Call&& call);
@@ -118,6 +126,7 @@ class Engine {
   std::set<std::pair<TimePoint, RequestId>> deadlines_;
   std::vector<float> logits_;    // [rows, vocab] of this step
   std::vector<Answer> answers_;  // who gets a token in this step
+  std::vector<Unscored> unscored_;
   EngineStats counts_;
   TimePoint cache_stats_read_;
 

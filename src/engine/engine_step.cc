@@ -38,8 +38,10 @@ bool Engine::step() {
     std::vector<Work> work = schedule();
     make_room(work);
     if (!work.empty()) {
+      const Arena::Frame frame(ops_.arena());  // of unscored_
       forward(work);
       settle(work);
+      score();
       sample();
       emit(work);
     }
@@ -101,7 +103,9 @@ Plan Engine::plan(bool admitting) {
 bool Engine::admit(Job& job) {
   const PhaseTimer timer(config_.clock, counts_.seconds.cache);
   try {
-    job.resident = memory_.open(job.ids, job.prompt);
+    // What comes out of a cache has no logits.
+    job.resident = job.scored < job.to_score() ? memory_.open(job.ids, job.prompt, job.scored)
+                                               : memory_.open(job.ids, job.prompt);
     if (!job.sampler) {
       job.sampler.emplace(job.request.sampling, static_cast<int32_t>(model_->config().vocab_size),
                           job.request.sequence);
@@ -119,6 +123,7 @@ bool Engine::admit(Job& job) {
     job.info.cached_tokens = job.length();
     counts_.prompt_tokens += job.prompt;
     counts_.cached_tokens += job.length();
+    tell(job, [&](EventSink& sink) { sink.on_start(job.info.cached_tokens, job.prompt); });
   } else {
     counts_.resumed_tokens += job.length();
   }
@@ -173,6 +178,7 @@ void Engine::forward(const std::vector<Work>& work) {
   }
   counts_.batch_tokens.add(tokens);
   answers_.clear();
+  unscored_.clear();
   std::vector<int64_t> goals;
   for (const Work& w : work) goals.push_back(w.job->length() + w.tokens);
   try {
@@ -189,6 +195,7 @@ void Engine::forward(const std::vector<Work>& work) {
 // time.
 void Engine::forward_alone(const std::vector<Work>& work, const std::vector<int64_t>& goals) {
   answers_.clear();
+  unscored_.clear();
   for (size_t i = 0; i < work.size(); ++i) {
     Job& job = *work[i].job;
     try {
@@ -213,26 +220,42 @@ void Engine::give_up(Job& job, const std::string& error, bool memory) {
     finish(job, EndReason::kError, error);
 }
 
-// Appends to the states and the answers.
+// Appends to the states, the answers and what is to be scored.
 void Engine::compute(std::span<const Work> work) {
   const size_t vocab = static_cast<size_t>(model_->config().vocab_size), first = answers_.size();
   std::vector<int32_t> ids;
   std::vector<Segment> segments;
   std::vector<Answer> answers;
+  struct Rows {
+    Job* job;
+    int64_t position, begin, count;  // begin: among the tokens of the batch
+  };
+  std::vector<Rows> unscored;
   for (const Work& w : work) {
     const Job& job = *w.job;
     const auto begin = job.ids.begin() + job.length();
-    const bool last = job.length() + w.tokens == job.known();
-    segments.push_back({&job.resident->state, static_cast<int64_t>(ids.size()), w.tokens,
-                        last ? LogitsWanted::kLast : LogitsWanted::kNone});
+    const int64_t end = job.length() + w.tokens;
+    const bool last = end == job.known();
+    const auto row = static_cast<int64_t>(ids.size());
+    segments.push_back(
+        {&job.resident->state, row, w.tokens, last ? LogitsWanted::kLast : LogitsWanted::kNone});
+    const int64_t from = std::max(job.scored, job.length());
+    if (const int64_t to = std::min(end, job.to_score()); from < to)
+      unscored.push_back({w.job, from, row + from - job.length(), to - from});
     ids.insert(ids.end(), begin, begin + w.tokens);
     if (last) answers.push_back({w.job, first + answers.size()});
   }
   if (logits_.size() < (first + answers.size()) * vocab) logits_.resize((first + answers.size()) * vocab);
   const View rows(logits_.data() + first * vocab, DType::kF32,
                   {static_cast<int64_t>(answers.size()), static_cast<int64_t>(vocab)});
-  model_->forward(Ctx{ops_}, Batch{ids, segments}, {answers.empty() ? View{} : rows, {}});
+  View streams;
+  if (!unscored.empty())
+    streams = ops_.arena().alloc(
+        {static_cast<int64_t>(ids.size()), model_->config().hc_mult, model_->config().hidden_size},
+        model_->activation_dtype());
+  model_->forward(Ctx{ops_}, Batch{ids, segments}, {answers.empty() ? View{} : rows, streams});
   answers_.insert(answers_.end(), answers.begin(), answers.end());
+  for (const Rows& r : unscored) unscored_.push_back({r.job, r.position, streams.slice(0, r.begin, r.count)});
 }
 
 // The states have grown.
@@ -253,6 +276,7 @@ void Engine::sample() {
   const size_t vocab = static_cast<size_t>(model_->config().vocab_size);
   for (Answer& answer : answers_) {
     Job& job = *answer.job;
+    if (job.done) continue;  // its sink failed
     const std::span<const float> logits(logits_.data() + answer.row * vocab, vocab);
     try {
       answer.token = job.sampler->sample(logits, job.known(),
@@ -272,6 +296,35 @@ bool Engine::tell(Job& job, Call&& call) {
   } catch (const std::exception& error) {
     finish(job, EndReason::kError, fmt::format("the receiver of the answer failed: {}", error.what()));
     return false;
+  }
+}
+
+// Tells sinks the logits of their prompts, a few rows at a time: a row of a large vocabulary is half a
+// megabyte.
+void Engine::score() {
+  constexpr int64_t kRows = 64;
+  const PhaseTimer timer(config_.clock, counts_.seconds.forward);
+  const int64_t vocab = model_->config().vocab_size;
+  for (const Unscored& part : unscored_) {
+    Job& job = *part.job;
+    HADAL_CHECK(job.done || part.position == job.scored, "{} is scored and {} comes", job.scored,
+                part.position);
+    for (int64_t at = 0; at < part.streams.dim[0] && !job.done; at += kRows) {
+      const int64_t n = std::min(kRows, part.streams.dim[0] - at);
+      const Arena::Frame frame(ops_.arena());
+      View logits;
+      try {
+        logits = ops_.arena().alloc({n, vocab}, DType::kF32);
+        model_->logits(Ctx{ops_}, part.streams.slice(0, at, n), logits);
+      } catch (const std::exception& error) {
+        finish(job, EndReason::kError, error.what());
+        break;
+      }
+      for (int64_t i = 0; i < n && !job.done; ++i) {
+        const std::span row(logits.row<float>(i), static_cast<size_t>(vocab));
+        if (tell(job, [&](EventSink& sink) { sink.on_prompt_logits(job.scored, row); })) ++job.scored;
+      }
+    }
   }
 }
 

@@ -22,6 +22,7 @@ struct Job {
   int64_t prompt = 0;        // ids of the prompt
   int64_t most = 0;          // ids it can ever have
   int64_t reported = 0;      // of the prompt, that the sink knows to be done
+  int64_t scored = 0;        // of the prompt, whose logits the sink has had, where it wants them
 
   std::unique_ptr<ResidentSequence> resident;  // while running
   std::optional<Sampler> sampler;              // from the first time it runs
@@ -33,6 +34,8 @@ struct Job {
   int64_t known() const { return static_cast<int64_t>(ids.size()); }
   int64_t length() const { return resident ? resident->state.length() : 0; }
   int64_t generated() const { return known() - prompt; }
+  // Tokens whose logits the sink wants.
+  int64_t to_score() const { return request.prompt_logits ? prompt - 1 : 0; }
   bool running() const { return resident != nullptr; }
   // The order of service.
   std::pair<int64_t, RequestId> place() const { return {-int64_t{request.priority}, id}; }

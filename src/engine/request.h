@@ -27,6 +27,7 @@ struct Request {
   std::vector<int32_t> end_ids;  // sampling one of these ends the answer
   std::shared_ptr<const std::vector<uint32_t>> allowed;  // TokenMask of ids that may be sampled; null: all
   int priority = 0;                                      // higher goes first, and takes the place of lower
+  bool prompt_logits = false;                            // the sink gets on_prompt_logits
   std::optional<TimePoint> deadline;  // by the engine's clock; ends the answer when reached
 };
 
@@ -62,10 +63,24 @@ struct FinishInfo {
 class EventSink {
  public:
   virtual ~EventSink() = default;
+  // First, when the request begins to run: so many of its prompt's `total` tokens came out of a cache. A
+  // request that ends before has no such call.
+  virtual void on_start(int64_t cached, int64_t total) {
+    static_cast<void>(cached);
+    static_cast<void>(total);
+  }
   // So many tokens of the prompt are done, more each time; the last call says all of them.
   virtual void on_prefill(int64_t done, int64_t total) {
     static_cast<void>(done);
     static_cast<void>(total);
+  }
+  // Where Request::prompt_logits is set, once for every position from 0 to the last but one of the prompt, in
+  // order, before the on_prefill that covers it: [vocab], what the prompt's token at `position` says about
+  // the one after it. The bits that decoding would have seen. (What the last one says is in the first
+  // TokenEvent.) Valid during the call.
+  virtual void on_prompt_logits(int64_t position, std::span<const float> logits) {
+    static_cast<void>(position);
+    static_cast<void>(logits);
   }
   // One more token, not an end id. False: no more are wanted; the answer ends with kStop.
   virtual bool on_token(const TokenEvent& event) = 0;

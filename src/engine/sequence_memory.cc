@@ -68,9 +68,11 @@ void SequenceMemory::drop(ResidentSequence& sequence, size_t to) {
   }
 }
 
-std::unique_ptr<ResidentSequence> SequenceMemory::open(std::span<const int32_t> ids, int64_t prompt) {
+std::unique_ptr<ResidentSequence> SequenceMemory::open(std::span<const int32_t> ids, int64_t prompt,
+                                                       int64_t most) {
   PrefixCache::Match match;
-  if (cache_) match = cache_->match(ids, static_cast<int64_t>(ids.size()) - 1);
+  most = std::min(most, static_cast<int64_t>(ids.size()) - 1);
+  if (cache_ && most > 0) match = cache_->match(ids, most);
   if (!make_room(shape_.fixed_bytes)) {
     // The match itself may hold what is missing: first its boundaries, which a state can do without.
     for (KvBlock& block : match.snapshot.blocks) block.boundary.reset();

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <span>
 #include <unordered_map>
@@ -45,9 +46,10 @@ class SequenceMemory {
   int64_t owed(const ResidentSequence& sequence) const;
 
   // A state that holds as much of the beginning of `ids` as the cache has, never all of it: one token at
-  // least is left to compute. The first `prompt` of ids are what others may share. Throws
-  // Error{kOutOfMemory}.
-  std::unique_ptr<ResidentSequence> open(std::span<const int32_t> ids, int64_t prompt);
+  // least is left to compute; and no more than `most` tokens. The first `prompt` of ids are what others may
+  // share. Throws Error{kOutOfMemory}.
+  std::unique_ptr<ResidentSequence> open(std::span<const int32_t> ids, int64_t prompt,
+                                         int64_t most = std::numeric_limits<int64_t>::max());
   // The next length where its forward passes should stop, or ScheduledSequence::kNoStop.
   int64_t next_stop(const ResidentSequence& sequence) const;
   // Room in the pool for so many bytes, at the expense of cache and boundaries; false if there is none.

@@ -75,19 +75,25 @@ void check_batch(const Batch& batch, const Config& config) {
     HADAL_CHECK(id >= 0 && id < config.vocab_size, "token id {} of {}", id, config.vocab_size);
 }
 
-// Collapse, norm and LM head of the wanted rows (section 8.1).
-void head(const Step& step, const Batch& batch, const HcHeadWeights& hc, View norm, const Weight& lm_head,
-          View streams, View logits) {
+// Collapse, norm and LM head of all rows (section 8.1).
+void head(const Step& step, const HcHeadWeights& hc, View norm, const Weight& lm_head, View streams,
+          View logits) {
+  HADAL_CHECK(logits.dim[0] == streams.dim[0] && logits.dim[1] == lm_head.out, "logits [{}, {}]",
+              logits.dim[0], logits.dim[1]);
+  step.ops.matmul(logits, step.rms_norm(collapse(step, hc, streams), norm), lm_head);
+}
+
+// The same of the rows that the batch wants.
+void wanted_head(const Step& step, const Batch& batch, const HcHeadWeights& hc, View norm,
+                 const Weight& lm_head, View streams, View logits) {
   std::vector<int32_t> rows = wanted_rows(batch);
   if (rows.empty()) return;
-  HADAL_CHECK(logits.dim[0] == static_cast<int64_t>(rows.size()) && logits.dim[1] == lm_head.out,
-              "logits [{}, {}]", logits.dim[0], logits.dim[1]);
   View wanted = streams;
   if (static_cast<int64_t>(rows.size()) != streams.dim[0]) {
     wanted = step.alloc({static_cast<int64_t>(rows.size()), streams.dim[1], streams.dim[2]});
     step.ops.gather_rows(wanted, streams, View(rows.data(), DType::kI32, {wanted.dim[0]}));
   }
-  step.ops.matmul(logits, step.rms_norm(collapse(step, hc, wanted), norm), lm_head);
+  head(step, hc, norm, lm_head, wanted, logits);
 }
 
 // The last streams of every segment go into its state: the draft block goes on from them.
@@ -173,7 +179,7 @@ void Model::forward(const Ctx& ctx, const Batch& batch, const Outputs& out) cons
     }
     if (ctx.stream_hook != nullptr) (*ctx.stream_hook)(config_.num_hidden_layers, streams);
     copy_streams(out.streams, streams);
-    head(step, batch, weights_.hc_head, weights_.norm, weights_.head, streams, out.logits);
+    wanted_head(step, batch, weights_.hc_head, weights_.norm, weights_.head, streams, out.logits);
   } catch (...) {
     for (const Segment& s : batch.segments) s.state->abandon(s.count);
     throw;
@@ -181,6 +187,12 @@ void Model::forward(const Ctx& ctx, const Batch& batch, const Outputs& out) cons
   if (has_mtp()) keep_streams(step, streams);
   for (const Segment& s : batch.segments)
     s.state->advance(batch.ids.subspan(static_cast<size_t>(s.begin), static_cast<size_t>(s.count)));
+}
+
+void Model::logits(const Ctx& ctx, View streams, View out) const {
+  const Arena::Frame frame(ctx.ops.arena());
+  const Step step{ctx.ops, config_, numerics_, activation_dtype()};
+  head(step, weights_.hc_head, weights_.norm, weights_.head, streams, out);
 }
 
 void Model::draft(const Ctx& ctx, const Batch& batch, View hidden, const Outputs& out) const {
@@ -200,7 +212,7 @@ void Model::draft(const Ctx& ctx, const Batch& batch, View hidden, const Outputs
   try {
     run_block(step, config_.num_hidden_layers, mtp.layer, weights_, streams, spare);
     copy_streams(out.streams, streams);
-    head(step, batch, mtp.hc_head, mtp.norm, weights_.head, streams, out.logits);
+    wanted_head(step, batch, mtp.hc_head, mtp.norm, weights_.head, streams, out.logits);
   } catch (...) {
     for (const Segment& s : batch.segments) s.state->abandon(s.count);
     throw;

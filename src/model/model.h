@@ -78,6 +78,11 @@ class Model {
   // boundary that was kept: never half written. Token ids must be in [0, vocab_size).
   void forward(const Ctx& ctx, const Batch& batch, const Outputs& out) const;
 
+  // What forward() gives for tokens whose rows of Outputs::streams these are, bit for bit: `streams` [n, M,
+  // D], `out` [n, vocab] f32. For whoever wants many rows of logits and has no memory for all at once. Throws
+  // Error.
+  void logits(const Ctx& ctx, View streams, View out) const;
+
   // The MTP block (section 8.2): streams [tokens, M, D] of positions mtp_length() ... of each segment's
   // state, and batch.ids the tokens that came after them; logits predict the tokens after those.
   void draft(const Ctx& ctx, const Batch& batch, View streams, const Outputs& out) const;

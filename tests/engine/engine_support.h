@@ -80,12 +80,25 @@ inline Expected alone(const Request& r, Ops& ops) {
 // Keeps what it is told, and checks the order of it.
 class Recorder : public EventSink {
  public:
+  void on_start(int64_t from_cache, int64_t total) override {
+    EXPECT_FALSE(cached || finish) << "started twice, or too late";
+    EXPECT_LT(from_cache, total);
+    cached = from_cache;
+    prompt = total;
+  }
   void on_prefill(int64_t done, int64_t total) override {
     EXPECT_TRUE(tokens.empty() && !finish);
+    EXPECT_TRUE(cached);
+    EXPECT_EQ(total, prompt);
     EXPECT_GE(done, prefilled);
     EXPECT_LE(done, total);
     prefilled = done;
-    prompt = total;
+  }
+  void on_prompt_logits(int64_t position, std::span<const float> logits) override {
+    EXPECT_EQ(position * static_cast<int64_t>(logits.size()), static_cast<int64_t>(prompt_logits.size()));
+    EXPECT_GE(position, prefilled);
+    EXPECT_FALSE(finish);
+    prompt_logits.insert(prompt_logits.end(), logits.begin(), logits.end());
   }
   bool on_token(const TokenEvent& event) override {
     EXPECT_FALSE(finish);
@@ -97,10 +110,13 @@ class Recorder : public EventSink {
   void on_finish(const FinishInfo& info) override {
     EXPECT_FALSE(finish) << "finished twice";
     EXPECT_EQ(info.generated_tokens, static_cast<int64_t>(tokens.size()));
+    EXPECT_EQ(info.cached_tokens, cached.value_or(0));
     finish = info;
   }
 
   int64_t prefilled = 0, prompt = -1;
+  std::optional<int64_t> cached;
+  std::vector<float> prompt_logits;  // [positions, vocab]
   std::vector<int32_t> tokens;
   std::optional<FinishInfo> finish;
 };

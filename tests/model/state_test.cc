@@ -183,6 +183,27 @@ TEST_P(States, InterleavedSequencesEqualEachAlone) {
   }));
 }
 
+TEST_P(States, LogitsOfStreamsAreThoseOfThePass) {
+  CpuOps ops{CpuOptions{}};
+  const std::vector<int32_t> ids = tokens(100);
+  const auto vocab = static_cast<int64_t>(vocab_);
+  SequenceState state = fresh(ops);
+  const Arena::Frame frame(ops.arena());
+  const View streams = ops.arena().alloc({100, 4, model_->config().hidden_size}, model_->activation_dtype());
+  std::vector<float> want(100 * vocab_), got(100 * vocab_);
+  const Segment all{&state, 0, 100, LogitsWanted::kAll};
+  model_->forward(Ctx{ops}, Batch{ids, {&all, 1}}, {View(want.data(), DType::kF32, {100, vocab}), streams});
+  for (const int64_t rows : {1, 7, 100}) {
+    std::fill(got.begin(), got.end(), 0.0f);
+    for (int64_t at = 0; at < 100; at += rows) {
+      const int64_t n = std::min<int64_t>(rows, 100 - at);
+      model_->logits(Ctx{ops}, streams.slice(0, at, n),
+                     View(got.data() + at * vocab, DType::kF32, {n, vocab}));
+    }
+    EXPECT_EQ(got, want) << rows;
+  }
+}
+
 TEST_P(States, DraftsDoNotDependOnChunking) {
   CpuOps ops{CpuOptions{}};
   const std::vector<int32_t> ids = tokens(150);
