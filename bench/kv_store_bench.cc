@@ -100,7 +100,7 @@ void load_32k_tokens(benchmark::State& state) {
     // What a request pays: hashing its ids, finding, reading, checking.
     const double seconds = seconds_of([&] {
       const auto keys = chain_keys(store->root(), ids);
-      const DiskMatch match = store->find(keys, ids);
+      const DiskMatch match = store->find(store->root(), keys, ids);
       fine &= match.tokens == kBlocks * kChainBlockTokens &&
               store->load(match, 0, destination, std::span(memory).last(kTailBytes));
     });

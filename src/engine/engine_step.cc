@@ -104,8 +104,8 @@ bool Engine::admit(Job& job) {
   const PhaseTimer timer(config_.clock, counts_.seconds.cache);
   try {
     // What comes out of a cache has no logits.
-    job.resident = job.scored < job.to_score() ? memory_.open(job.ids, job.prompt, job.scored)
-                                               : memory_.open(job.ids, job.prompt);
+    const int64_t most = job.scored < job.to_score() ? job.scored : job.known();
+    job.resident = memory_.open(job.ids, job.prompt, most, job.request.cache_scope);
     if (!job.sampler) {
       job.sampler.emplace(job.request.sampling, static_cast<int32_t>(model_->config().vocab_size),
                           job.request.sequence);

@@ -28,6 +28,7 @@ struct Request {
   std::shared_ptr<const std::vector<uint32_t>> allowed;  // TokenMask of ids that may be sampled; null: all
   int priority = 0;                                      // higher goes first, and takes the place of lower
   bool prompt_logits = false;                            // the sink gets on_prompt_logits
+  std::string cache_scope;            // only requests with the same one share cached prefixes with it
   std::optional<TimePoint> deadline;  // by the engine's clock; ends the answer when reached
 };
 

@@ -69,10 +69,10 @@ void SequenceMemory::drop(ResidentSequence& sequence, size_t to) {
 }
 
 std::unique_ptr<ResidentSequence> SequenceMemory::open(std::span<const int32_t> ids, int64_t prompt,
-                                                       int64_t most) {
+                                                       int64_t most, std::string_view scope) {
   PrefixCache::Match match;
   most = std::min(most, static_cast<int64_t>(ids.size()) - 1);
-  if (cache_ && most > 0) match = cache_->match(ids, most);
+  if (cache_ && most > 0) match = cache_->match(ids, most, scope);
   if (!make_room(shape_.fixed_bytes)) {
     // The match itself may hold what is missing: first its boundaries, which a state can do without.
     for (KvBlock& block : match.snapshot.blocks) block.boundary.reset();
@@ -87,6 +87,7 @@ std::unique_ptr<ResidentSequence> SequenceMemory::open(std::span<const int32_t> 
     sequence->stops = {match.fork, (prompt - 1) / kBlockTokens * kBlockTokens};
     std::ranges::sort(sequence->stops);
   }
+  sequence->scope = scope;
   sequence->version = version_;
   residents_.push_back(sequence.get());
   count(*sequence, 0);
@@ -125,7 +126,7 @@ void SequenceMemory::update(ResidentSequence& sequence, int64_t from) {
 }
 
 void SequenceMemory::publish(const ResidentSequence& sequence) {
-  if (cache_) cache_->insert(sequence.state);
+  if (cache_) cache_->insert(sequence.state, sequence.scope);
 }
 
 void SequenceMemory::close(std::unique_ptr<ResidentSequence> sequence) {

@@ -6,6 +6,8 @@
 #include <limits>
 #include <memory>
 #include <span>
+#include <string>
+#include <string_view>
 #include <unordered_map>
 #include <vector>
 
@@ -20,6 +22,7 @@ struct ResidentSequence {
   ResidentSequence(const StateLayout& layout, const KvPool& pool) : state(layout, pool) {}
 
   SequenceState state;
+  std::string scope;  // whose cached prefixes it shares; empty: everybody's
   // Lengths to stop at and keep a boundary: the end of the prompt, and where other prompts part from it.
   // Ascending.
   std::vector<int64_t> stops;
@@ -49,14 +52,15 @@ class SequenceMemory {
   // least is left to compute; and no more than `most` tokens. The first `prompt` of ids are what others may
   // share. Throws Error{kOutOfMemory}.
   std::unique_ptr<ResidentSequence> open(std::span<const int32_t> ids, int64_t prompt,
-                                         int64_t most = std::numeric_limits<int64_t>::max());
+                                         int64_t most = std::numeric_limits<int64_t>::max(),
+                                         std::string_view scope = {});
   // The next length where its forward passes should stop, or ScheduledSequence::kNoStop.
   int64_t next_stop(const ResidentSequence& sequence) const;
   // Room in the pool for so many bytes, at the expense of cache and boundaries; false if there is none.
   bool make_room(int64_t bytes);
   // After tokens were appended from length `from` on, or taken back: keeps a boundary, counts blocks.
   void update(ResidentSequence& sequence, int64_t from);
-  // Others may go on from this sequence.
+  // Others of its scope may go on from this sequence.
   void publish(const ResidentSequence& sequence);
   // The end of a running sequence.
   void close(std::unique_ptr<ResidentSequence> sequence);

@@ -86,6 +86,14 @@ BlockKey chain_root(const KvIdentity& identity) {
   return hash(text);
 }
 
+BlockKey chain_scope(const BlockKey& root, std::string_view scope) {
+  if (scope.empty()) return root;
+  std::vector<std::byte> text;
+  append(text, root.bytes());
+  append(text, std::as_bytes(std::span(scope)));
+  return hash(text);
+}
+
 BlockKey chain_next(const BlockKey& parent, std::span<const int32_t> ids) {
   HADAL_CHECK(static_cast<int64_t>(ids.size()) == kChainBlockTokens, "{} ids", ids.size());
   std::array<std::byte, 16 + kChainBlockTokens * sizeof(int32_t)> text;

@@ -50,6 +50,9 @@ struct KvIdentity {
 // The key before the first block. Covers kKvFormatVersion too. A name too long or a size out of range is a
 // bug (CHECK).
 BlockKey chain_root(const KvIdentity& identity);
+// The root of prefixes that are kept apart from all others, such as those of one user; the root itself when
+// the scope is empty.
+BlockKey chain_scope(const BlockKey& root, std::string_view scope);
 // ids: exactly kChainBlockTokens.
 BlockKey chain_next(const BlockKey& parent, std::span<const int32_t> ids);
 // Keys of all whole blocks of ids: entry i stands for the first (i + 1) * 128 ids after the parent.

@@ -51,7 +51,7 @@ struct DiskMatch {
 // What to keep: rows of blocks [first_block, first_block + blocks.size()) and tails at ends of them (or of
 // the parent).
 struct DiskEntry {
-  BlockKey parent;  // of the block before first_block; the store's root() for 0
+  BlockKey parent;  // of the block before first_block; for 0 the store's root() or a scope of it
   int64_t first_block = 0;
   std::span<const int32_t> ids;              // 128 a block
   std::span<const std::byte* const> blocks;  // block_bytes each
@@ -81,9 +81,10 @@ class DiskStore {
   const BlockKey& root() const { return root_; }
 
   // The longest prefix of ids that ends at a stored tail, is longer than more_than_tokens, and has all its
-  // blocks here. keys: chain_keys(root(), ids), or the first of them. The ids in the files are compared with
-  // these.
-  DiskMatch find(std::span<const BlockKey> keys, std::span<const int32_t> ids, int64_t more_than_tokens = 0);
+  // blocks here. keys: chain_keys(root, ids), or the first of them, of root() or a scope of it. The ids in
+  // the files are compared with these.
+  DiskMatch find(const BlockKey& root, std::span<const BlockKey> keys, std::span<const int32_t> ids,
+                 int64_t more_than_tokens = 0);
 
   // Blocks from_block ... match.tokens / 128 - 1 into blocks[0], blocks[1], ... and the tail, whose span has
   // match.tail_bytes bytes. False, the memory holding anything, when a file turns out to be bad; it is then
@@ -121,7 +122,7 @@ class DiskStore {
 
   // disk_store_find.cc
   Plan plan_find(DiskIndex& index, std::span<const BlockKey> keys, int64_t more_than_tokens);
-  std::optional<DiskMatch> open_plan(const Plan& plan, std::span<const BlockKey> keys,
+  std::optional<DiskMatch> open_plan(const Plan& plan, const BlockKey& root, std::span<const BlockKey> keys,
                                      std::span<const int32_t> ids, bool& again);
   bool open_piece(DiskMatch::Piece& piece, bool hold, bool& again);
   void discard(const std::string& name, const KvProblem& problem);

@@ -66,8 +66,9 @@ bool DiskStore::open_piece(DiskMatch::Piece& piece, bool hold, bool& again) {
   return true;
 }
 
-std::optional<DiskMatch> DiskStore::open_plan(const Plan& plan, std::span<const BlockKey> keys,
-                                              std::span<const int32_t> ids, bool& again) {
+std::optional<DiskMatch> DiskStore::open_plan(const Plan& plan, const BlockKey& root,
+                                              std::span<const BlockKey> keys, std::span<const int32_t> ids,
+                                              bool& again) {
   DiskMatch match;
   match.tokens = plan.tokens;
   match.pieces = plan.pieces;
@@ -112,7 +113,7 @@ std::optional<DiskMatch> DiskStore::open_plan(const Plan& plan, std::span<const 
 
     // Is it this prefix, for this model, and not only one whose hash is the same?
     const BlockKey& before =
-        header.first_block == 0 ? root_ : keys[static_cast<size_t>(header.first_block - 1)];
+        header.first_block == 0 ? root : keys[static_cast<size_t>(header.first_block - 1)];
     const auto wanted = ids.subspan(static_cast<size_t>(header.begin()), static_cast<size_t>(own));
     if (header.identity != identity_ || header.parent != before ||
         !std::equal(wanted.begin(), wanted.end(), own_ids.begin())) {
@@ -126,7 +127,7 @@ std::optional<DiskMatch> DiskStore::open_plan(const Plan& plan, std::span<const 
   return match;
 }
 
-DiskMatch DiskStore::find(std::span<const BlockKey> keys, std::span<const int32_t> ids,
+DiskMatch DiskStore::find(const BlockKey& root, std::span<const BlockKey> keys, std::span<const int32_t> ids,
                           int64_t more_than_tokens) {
   HADAL_CHECK(ids.size() >= keys.size() * kChainBlockTokens, "{} ids for {} keys", ids.size(), keys.size());
   // Each round that fails has removed a bad file or a bad index.
@@ -137,7 +138,7 @@ DiskMatch DiskStore::find(std::span<const BlockKey> keys, std::span<const int32_
         plan.tokens == 0)
       break;
     bool again = false;
-    if (auto match = open_plan(plan, keys, ids, again)) {
+    if (auto match = open_plan(plan, root, keys, ids, again)) {
       const std::lock_guard lock(mutex_);
       ++stats_.hits;
       return std::move(*match);

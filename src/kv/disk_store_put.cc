@@ -57,7 +57,6 @@ bool DiskStore::put(const DiskEntry& entry) {
   const auto blocks = static_cast<int64_t>(entry.blocks.size());
   HADAL_CHECK(entry.first_block >= 0 && static_cast<int64_t>(entry.ids.size()) == blocks * kChainBlockTokens,
               "{} ids for {} blocks", entry.ids.size(), blocks);
-  HADAL_CHECK(entry.first_block > 0 || entry.parent == root_, "the parent of block 0 is the root");
   for (const KvTailSource& tail : entry.tails)
     HADAL_CHECK(tail.length % kChainBlockTokens == 0 &&
                     tail.length >= entry.first_block * kChainBlockTokens && tail.length > 0 &&

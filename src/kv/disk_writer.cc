@@ -26,13 +26,13 @@ DiskWriter::~DiskWriter() {
   thread_.join();
 }
 
-bool DiskWriter::put(std::vector<int32_t> ids, std::vector<KvBlock> blocks) {
+bool DiskWriter::put(const BlockKey& root, std::vector<int32_t> ids, std::vector<KvBlock> blocks) {
   int64_t bytes = 0;
   for (const KvBlock& block : blocks) bytes += size_of(block.rows) + size_of(block.boundary);
   {
     const std::lock_guard lock(mutex_);
     if (!queue_.empty() && queued_bytes_ + bytes > most_bytes_) return false;
-    queue_.push_back({std::move(ids), std::move(blocks), bytes});
+    queue_.push_back({root, std::move(ids), std::move(blocks), bytes});
     queued_bytes_ += bytes;
   }
   changed_.notify_all();
@@ -73,7 +73,7 @@ void DiskWriter::write(const Entry& entry) {
       tails.push_back(
           {static_cast<int64_t>(i + 1) * kBlockTokens, block.boundary_mtp_length, bytes_of(block.boundary)});
   }
-  store_.put({store_.root(), 0, entry.ids, rows, tails});
+  store_.put({entry.root, 0, entry.ids, rows, tails});
 }
 
 }  // namespace hadal

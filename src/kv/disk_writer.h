@@ -24,14 +24,16 @@ class DiskWriter {
   DiskWriter(const DiskWriter&) = delete;
   DiskWriter& operator=(const DiskWriter&) = delete;
 
-  // ids: 128 a block, from position 0; what the store has already is not written again. Boundaries of blocks
-  // that are not `marked` are left out, but for the last block's. False: the queue is full.
-  bool put(std::vector<int32_t> ids, std::vector<KvBlock> blocks);
+  // root: the store's, or a scope of it. ids: 128 a block, from position 0; what the store has already is not
+  // written again. Boundaries of blocks that are not `marked` are left out, but for the last block's. False:
+  // the queue is full.
+  bool put(const BlockKey& root, std::vector<int32_t> ids, std::vector<KvBlock> blocks);
   // Returns when everything put before is written (or was refused by the store).
   void flush();
 
  private:
   struct Entry {
+    BlockKey root;
     std::vector<int32_t> ids;
     std::vector<KvBlock> blocks;
     int64_t bytes = 0;

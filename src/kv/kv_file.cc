@@ -268,9 +268,6 @@ KvResult<KvHeader> parse_kv_header(std::span<const std::byte> bytes, int64_t fil
   }
   const std::string misplaced = check_sections(header);
   if (!misplaced.empty()) return kv_problem(KvFault::kDamaged, file, misplaced);
-  if (header.first_block == 0 && header.parent != chain_root(header.identity))
-    return kv_problem(KvFault::kDamaged, file,
-                      "parent key: not the root of this identity, and the first block is 0");
   return header;
 }
 

@@ -51,7 +51,7 @@ inline constexpr int64_t kMaxKvTokens = int64_t{1} << 40;  // where a file may l
 // Rows of the tokens [begin(), end()) of a sequence and tails at lengths of that range.
 struct KvHeader {
   KvIdentity identity;
-  BlockKey parent;           // of the block before first_block; chain_root() for 0
+  BlockKey parent;           // of the block before first_block; chain_scope() for 0
   int64_t first_block = 0;   // in blocks of 128 tokens
   std::vector<int32_t> ids;  // not a multiple of 128: the last block is partial, its rows stored whole
   std::vector<uint64_t> block_checksums;  // XXH3-64, one a block

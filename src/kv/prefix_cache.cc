@@ -132,14 +132,15 @@ void PrefixCache::flush() {
   if (writer_) writer_->flush();
 }
 
-void PrefixCache::insert(const SequenceState& state) {
+void PrefixCache::insert(const SequenceState& state, std::string_view scope) {
   const auto blocks = static_cast<size_t>(state.length() / kBlockTokens);
   size_t last = 0;  // blocks up to the last anchor
   for (size_t i = 0; i < blocks; ++i)
     if (state.blocks()[i].boundary) last = i + 1;
   if (last == 0) return;
   const auto ids = state.tokens().first(last * kBlockTokens);
-  const std::vector<BlockKey> keys = chain_keys(root_, ids);
+  const BlockKey root = chain_scope(root_, scope);
+  const std::vector<BlockKey> keys = chain_keys(root, ids);
   Node* parent = nullptr;
   for (size_t i = 0; i < last; ++i) {
     const KvBlock& block = state.blocks()[i];
@@ -157,7 +158,7 @@ void PrefixCache::insert(const SequenceState& state) {
   }
   keep_within_limits();
   if (writer_ && layout_.block_bytes > 0)
-    writer_->put({ids.begin(), ids.end()},
+    writer_->put(root, {ids.begin(), ids.end()},
                  {state.blocks().begin(), state.blocks().begin() + static_cast<int64_t>(last)});
 }
 
@@ -242,16 +243,17 @@ int64_t PrefixCache::fork_on_disk(std::span<const BlockKey> keys, int64_t from) 
   return low;
 }
 
-PrefixCache::Match PrefixCache::match(std::span<const int32_t> ids, int64_t most) {
+PrefixCache::Match PrefixCache::match(std::span<const int32_t> ids, int64_t most, std::string_view scope) {
+  const BlockKey root = chain_scope(root_, scope);
   const auto whole = std::min<int64_t>(most, static_cast<int64_t>(ids.size())) / kBlockTokens * kBlockTokens;
   const auto prefix = ids.first(static_cast<size_t>(std::max<int64_t>(whole, 0)));
-  const std::vector<BlockKey> keys = chain_keys(root_, prefix);
+  const std::vector<BlockKey> keys = chain_keys(root, prefix);
   Node* last = nullptr;
   Match out = match_memory(keys, prefix, last);
   const int64_t in_memory = out.snapshot.length();
   int64_t fork = out.fork;
   if (disk_ && !keys.empty() && layout_.block_bytes > 0) {
-    const DiskMatch found = disk_->find(keys, prefix, in_memory);
+    const DiskMatch found = disk_->find(root, keys, prefix, in_memory);
     if (found.tokens > in_memory && load(found, keys, prefix)) {
       Match loaded = match_memory(keys, prefix, last);
       if (loaded.snapshot.length() > in_memory) out = std::move(loaded);

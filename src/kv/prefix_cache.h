@@ -13,6 +13,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <string_view>
 #include <unordered_map>
 #include <vector>
 
@@ -52,11 +53,12 @@ class PrefixCache {
     // boundary, because what two share a third will share too. Else 0.
     int64_t fork = 0;
   };
-  // The longest known prefix of ids with at most `most` tokens. Reads from disk what memory lacks.
-  Match match(std::span<const int32_t> ids, int64_t most);
+  // The longest known prefix of ids with at most `most` tokens, of those with this scope. Reads from disk
+  // what memory lacks.
+  Match match(std::span<const int32_t> ids, int64_t most, std::string_view scope = {});
 
-  // Keeps the full blocks and boundaries of a state, by reference.
-  void insert(const SequenceState& state);
+  // Keeps the full blocks and boundaries of a state, by reference, for others of the same scope.
+  void insert(const SequenceState& state, std::string_view scope = {});
 
   // Gives at least this much back to the pool, if it can, by evicting; returns how much it was.
   int64_t shrink(int64_t bytes);

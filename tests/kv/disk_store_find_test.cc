@@ -27,9 +27,9 @@ TEST(DiskStoreFind, TheLongestPrefixThatEndsAtATail) {
   EXPECT_EQ(a.load(*store, match, 7), Sequence::kRight) << "the tail alone";
   EXPECT_EQ(a.find(*store, 6 * 128).tokens, 7 * 128);
   EXPECT_EQ(a.find(*store, 7 * 128).tokens, 0) << "no longer than what the caller has";
-  EXPECT_EQ(store->find(std::span(a.keys).first(6), a.ids).tokens, 2 * 128);
-  EXPECT_EQ(store->find(std::span(a.keys).first(1), a.ids).tokens, 0);
-  EXPECT_EQ(store->find({}, {}).tokens, 0);
+  EXPECT_EQ(store->find(store->root(), std::span(a.keys).first(6), a.ids).tokens, 2 * 128);
+  EXPECT_EQ(store->find(store->root(), std::span(a.keys).first(1), a.ids).tokens, 0);
+  EXPECT_EQ(store->find(store->root(), {}, {}).tokens, 0);
 }
 
 TEST(DiskStoreFind, BranchesShareTheirBeginning) {
@@ -58,7 +58,7 @@ TEST(DiskStoreFind, TheIdsOfTheFileDecide) {
   EXPECT_TRUE(a.put(*store));
   std::vector<int32_t> others = a.ids;
   others[200] ^= 1;  // as if two texts had one key
-  EXPECT_EQ(store->find(a.keys, others).tokens, 0);
+  EXPECT_EQ(store->find(store->root(), a.keys, others).tokens, 0);
 }
 
 TEST(DiskStoreFind, ADamagedFileIsRemovedAndTheRestStillServes) {

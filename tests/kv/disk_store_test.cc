@@ -66,7 +66,7 @@ TEST(DiskStore, AnotherModelFindsNothing) {
   EXPECT_TRUE(a.put(*open_store(folder.path(), a.identity)));
   const auto store = open_store(folder.path(), other.identity);
   EXPECT_EQ(other.fetch(*store), Sequence::kMiss);
-  EXPECT_EQ(store->find(a.keys, a.ids).tokens, 0) << "keys of another model";
+  EXPECT_EQ(store->find(store->root(), a.keys, a.ids).tokens, 0) << "keys of another model";
 }
 
 TEST(DiskStore, TheLeastRecentlyUsedGoFirst) {

@@ -110,6 +110,26 @@ TEST(PrefixCache, FindsTheLongestAnchorAndTheFork) {
   EXPECT_EQ(cache->match(text(2, 4, 3, 1000), 999).snapshot.length(), 0);
 }
 
+TEST(PrefixCache, AScopeFindsItsOwnOnly) {
+  const Fixture f;
+  const test::TempFolder folder;
+  const Tokens tokens = text(1, 4, 1, 600);
+  const std::string alice(500, 'a');
+  {
+    const auto cache = f.cache(KvPool::kNoLimit, folder.path());
+    cache->insert(f.state(tokens, {3}));
+    cache->insert(f.state(tokens, {4}), alice);
+    EXPECT_EQ(cache->match(tokens, 599).snapshot.length(), 3 * 128);
+    EXPECT_EQ(cache->match(tokens, 599, alice).snapshot.length(), 4 * 128);
+    EXPECT_EQ(cache->match(tokens, 599, "bob").snapshot.length(), 0);
+    EXPECT_EQ(cache->match(tokens, 599, "bob").fork, 0) << "not even that somebody asked the same";
+  }
+  const auto cache = f.cache(KvPool::kNoLimit, folder.path());  // from disk
+  EXPECT_EQ(cache->match(tokens, 599, "bob").snapshot.length(), 0);
+  EXPECT_EQ(cache->match(tokens, 599, alice).snapshot.length(), 4 * 128);
+  EXPECT_EQ(cache->match(tokens, 599).snapshot.length(), 3 * 128);
+}
+
 TEST(PrefixCache, AStateGoesOnFromAMatch) {
   const Fixture f;
   const auto cache = f.cache();
