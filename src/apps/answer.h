@@ -1,37 +1,12 @@
-// An answer on its way to a person or a program: sampled ids through the detokenizer and the parser.
+// An answer on its way to a person: printed as it comes, and kept.
 #pragma once
 
-#include <string>
+#include <string_view>
 
-#include "apps/generation.h"
+#include "chat/message.h"
 #include "chat/parser.h"
-#include "text/detokenizer.h"
 
 namespace hadal::apps {
-
-// Feeds one answer's tokens to a parser. Borrows both.
-class AnswerStream {
- public:
-  AnswerStream(const Tokenizer& tokenizer, ParserOptions options, ParserSink& sink)
-      : tokenizer_(tokenizer), parser_(std::move(options)), sink_(sink) {}
-
-  void push(int32_t id) {
-    if (tokenizer_.is_added(id))
-      parser_.push_special(tokenizer_.token_bytes(id), sink_);
-    else
-      parser_.push_bytes(tokenizer_.token_bytes(id), sink_);
-  }
-  void finish(Finish finish) {
-    if (!parser_.finished())
-      parser_.finish(finish == Finish::kStop ? FinishCause::kEos : FinishCause::kLength, sink_);
-  }
-  bool finished() const { return parser_.finished(); }
-
- private:
-  const Tokenizer& tokenizer_;
-  ChatParser parser_;
-  ParserSink& sink_;
-};
 
 // Keeps the whole message. Reasoning and content also go to standard output as they come, where asked for:
 // reasoning dim on a terminal.

@@ -3,7 +3,6 @@
 #include <filesystem>
 #include <memory>
 
-#include "apps/answer.h"
 #include "apps/batch_input.h"
 #include "apps/batch_output.h"
 #include "apps/commands.h"
@@ -11,6 +10,7 @@
 #include "apps/generation.h"
 #include "apps/ids_file.h"
 #include "apps/terminal.h"
+#include "assistant/answer_stream.h"
 #include "base/error.h"
 #include "engine/engine.h"
 
@@ -48,7 +48,7 @@ class LineSink : public EventSink {
       done_ += error_line(line_, {"", info.error});
       return;
     }
-    stream_.finish(info.reason == EndReason::kStop ? Finish::kStop : Finish::kLength);
+    stream_.finish(info.reason == EndReason::kStop ? FinishCause::kEos : FinishCause::kLength);
     done_ += answer_line(line_, request_, answer_.message, info);
   }
 
@@ -69,9 +69,10 @@ class BatchRun {
       : options_(options),
         text_(read_file(options.in)),
         lines_(batch_lines(text_, options.in)),
-        model_(options, options.generation.prompt_generation),
+        open_(open_model(options)),
+        model_(open_.model, options.model, options.generation.prompt_generation),
         reader_(model_, options.generation),
-        engine_(make_engine(model_, options.engine, engine_config(options))),
+        engine_(make_engine(model_, *open_.ops, options.engine, engine_config(options))),
         output_(options.out) {
     for (const BatchLine& line : lines_)
       if (!output_.has(line)) todo_.push_back(&line);
@@ -159,6 +160,7 @@ class BatchRun {
   const BatchOptions& options_;
   const std::string text_;
   const std::vector<BatchLine> lines_;
+  OpenModel open_;
   TextModel model_;
   BatchReader reader_;
   std::string done_;  // lines not yet written

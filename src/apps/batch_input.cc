@@ -2,112 +2,37 @@
 
 #include <fmt/format.h>
 
-#include <charconv>
 #include <limits>
 #include <map>
 #include <optional>
 
 #include "base/error.h"
-#include "chat/json_value.h"
+#include "chat/json_fields.h"
 #include "chat/python_json.h"
 
 namespace hadal::apps {
 namespace {
 
-using Status = tl::expected<void, Problem>;
-
 constexpr size_t kMostStops = 16;
 
-// The fields of one JSON object. A field that is absent or null leaves `out` alone.
-class Fields {
- public:
-  Fields(const JsonValue& object, std::string prefix) : object_(object), prefix_(std::move(prefix)) {}
-
-  const JsonValue* find(std::string_view key) const { return object_.find(key); }
-  bool has(std::string_view key) const { return find(key) != nullptr; }
-  std::string where(std::string_view key) const {
-    return key.empty() && !prefix_.empty() ? prefix_.substr(0, prefix_.size() - 1)
-                                           : prefix_ + std::string(key);
-  }
-  tl::unexpected<Problem> expected(std::string_view key, std::string what) const {
-    return problem(where(key), "expected " + std::move(what));
-  }
-
-  Status real(std::string_view key, float& out) const {
-    const JsonValue* value = find(key);
-    if (value == nullptr) return {};
-    double number = 0;
-    if (!value->is(JsonValue::Kind::kNumber) || !parse(value->text, number)) return expected(key, "a number");
-    out = static_cast<float>(number);
-    return {};
-  }
-  template <class Integer>
-  Status whole(std::string_view key, Integer low, Integer high, std::optional<Integer>& out) const {
-    const JsonValue* value = find(key);
-    if (value == nullptr) return {};
-    Integer number = 0;
-    if (!value->is(JsonValue::Kind::kNumber) || !parse(value->text, number) || number < low || number > high)
-      return expected(key, fmt::format("a whole number from {} to {}", low, high));
-    out = number;
-    return {};
-  }
-  Status text(std::string_view key, std::string& out) const {
-    const JsonValue* value = find(key);
-    if (value == nullptr) return {};
-    if (!value->is_string()) return expected(key, "a string");
-    out = value->text;
-    return {};
-  }
-
- private:
-  template <class Number>
-  static bool parse(const std::string& text, Number& out) {
-    const char* end = text.data() + text.size();
-    const auto [stop, error] = std::from_chars(text.data(), end, out);
-    return error == std::errc() && stop == end;
-  }
-
-  const JsonValue& object_;
-  std::string prefix_;
-};
-
-Status read_sampling(const Fields& fields, SamplingParams& params) {
-  Status s = fields.real("temperature", params.temperature);
+Result<void> read_sampling(const Fields& fields, SamplingParams& params) {
+  Result<void> s = fields.real("temperature", params.temperature);
   if (s) s = fields.real("top_p", params.top_p);
   if (s) s = fields.real("min_p", params.min_p);
   if (s) s = fields.real("presence_penalty", params.presence_penalty);
   if (s) s = fields.real("frequency_penalty", params.frequency_penalty);
   if (s) s = fields.real("repetition_penalty", params.repetition_penalty);
-  std::optional<int32_t> top_k;
-  if (s) s = fields.whole<int32_t>("top_k", 0, std::numeric_limits<int32_t>::max(), top_k);
+  if (s) s = fields.whole("top_k", 0, std::numeric_limits<int32_t>::max(), params.top_k);
   if (!s) return s;
-  params.top_k = top_k.value_or(params.top_k);
   if (const auto valid = validate(params); !valid)
     return problem(fields.where(valid.error().where), valid.error().what);
   return {};
 }
 
-Status read_stops(const Fields& fields, std::vector<std::string>& stops) {
-  const JsonValue* value = fields.find("stop");
-  if (value == nullptr) return {};
-  if (value->is_string()) {
-    stops = {value->text};
-    return {};
-  }
-  if (!value->is_array() || value->items.size() > kMostStops)
-    return fields.expected("stop", fmt::format("a string or an array of at most {}", kMostStops));
-  stops.clear();
-  for (const JsonValue& stop : value->items) {
-    if (!stop.is_string()) return fields.expected("stop", "an array of strings");
-    stops.push_back(stop.text);
-  }
-  return {};
-}
-
 // What would change the answer and is not done here is refused rather than ignored.
-Status refuse_unsupported(const Fields& fields) {
-  std::optional<int64_t> n;
-  if (const Status s = fields.whole<int64_t>("n", 1, 1, n); !s)
+Result<void> refuse_unsupported(const Fields& fields) {
+  int64_t n = 1;
+  if (const Result<void> s = fields.whole("n", 1, 1, n); !s)
     return fields.expected("n", "1: write a line for each answer");
   if (const JsonValue* logprobs = fields.find("logprobs");
       logprobs != nullptr && !logprobs->is(JsonValue::Kind::kFalse) && logprobs->text != "0")
@@ -121,7 +46,7 @@ Status refuse_unsupported(const Fields& fields) {
 
 // Thinking or not, and how hard (api.md B3.3): the first of thinking, think, reasoning_effort and mode that
 // the line has, or else what the command line says.
-Status read_thinking(const Fields& fields, const std::string& fallback, ChatRequest& request) {
+Result<void> read_thinking(const Fields& fields, const std::string& fallback, ChatRequest& request) {
   std::optional<bool> on;
   if (const JsonValue* thinking = fields.find("thinking")) {
     const JsonValue* type = thinking->is_object() ? thinking->find("type") : nullptr;
@@ -155,7 +80,7 @@ Status read_thinking(const Fields& fields, const std::string& fallback, ChatRequ
   return {};
 }
 
-Status read_tool_choice(const Fields& fields, ChatRequest& request) {
+Result<void> read_tool_choice(const Fields& fields, ChatRequest& request) {
   const JsonValue* choice = fields.find("tool_choice");
   if (choice == nullptr || (choice->is_string() && choice->text == "auto")) return {};
   if (!choice->is_string() || choice->text != "none")
@@ -165,7 +90,7 @@ Status read_tool_choice(const Fields& fields, ChatRequest& request) {
 }
 
 // A string after BOS, or ids as they are.
-Status read_plain_prompt(const Fields& fields, const TextModel& model, TextModel::Prompt& out) {
+Result<void> read_plain_prompt(const Fields& fields, const TextModel& model, TextModel::Prompt& out) {
   const JsonValue& value = *fields.find("prompt");
   out.start = ParserStart::kContentContinued;
   if (value.is_string()) {
@@ -174,12 +99,10 @@ Status read_plain_prompt(const Fields& fields, const TextModel& model, TextModel
   }
   if (!value.is_array()) return fields.expected("prompt", "a string or an array of token ids");
   for (const JsonValue& id : value.items) {
-    int32_t number = -1;
-    const char* end = id.text.data() + id.text.size();
-    if (!id.is(JsonValue::Kind::kNumber) || std::from_chars(id.text.data(), end, number).ptr != end ||
-        !model.tokenizer().has_token(number))
-      return fields.expected(fmt::format("prompt[{}]", out.ids.size()), "a token id");
-    out.ids.push_back(number);
+    const std::optional<int32_t> number = json_whole<int32_t>(id);
+    if (!number || !model.tokenizer().has_token(*number))
+      return problem(fields.where("prompt", out.ids.size()), "expected a token id");
+    out.ids.push_back(*number);
   }
   return {};
 }
@@ -232,7 +155,7 @@ Result<BatchRequest> BatchReader::read(const BatchLine& line) const {
   if (line.id.empty()) return problem("id", "expected a string or a whole number");
   const JsonValue* body = parsed->find("body");
   if (body != nullptr && !body->is_object()) return problem("body", "expected an object");
-  const Fields fields(body != nullptr ? *body : *parsed, body != nullptr ? "body." : "");
+  const Fields fields(body != nullptr ? *body : *parsed, body != nullptr ? "body" : "");
 
   BatchRequest out;
   out.request.sampling = sampling_;
@@ -241,21 +164,19 @@ Result<BatchRequest> BatchReader::read(const BatchLine& line) const {
   out.request.allowed = model_.allowed();
   std::optional<uint64_t> seed;
   std::optional<int64_t> max_tokens, max_completion_tokens;
-  std::optional<int> priority;
   constexpr int64_t kMostTokens = int64_t{1} << 40;
-  Status s = read_sampling(fields, out.request.sampling);
-  if (s) s = fields.whole<uint64_t>("seed", 0, std::numeric_limits<uint64_t>::max(), seed);
-  if (s) s = fields.whole<int64_t>("max_tokens", 1, kMostTokens, max_tokens);
-  if (s) s = fields.whole<int64_t>("max_completion_tokens", 1, kMostTokens, max_completion_tokens);
-  if (s) s = fields.whole<int>("priority", -1000, 1000, priority);
-  if (s) s = read_stops(fields, out.parser.stops);
+  Result<void> s = read_sampling(fields, out.request.sampling);
+  if (s) s = fields.whole("seed", 0, std::numeric_limits<uint64_t>::max(), seed);
+  if (s) s = fields.whole("max_tokens", 1, kMostTokens, max_tokens);
+  if (s) s = fields.whole("max_completion_tokens", 1, kMostTokens, max_completion_tokens);
+  if (s) s = fields.whole("priority", -1000, 1000, out.request.priority);
+  if (s) s = fields.texts("stop", kMostStops, true, out.parser.stops);
   if (s) s = refuse_unsupported(fields);
   if (!s) return tl::make_unexpected(s.error());
   if (seed) {
     out.request.sampling.seed = *seed;
     out.request.sequence = 0;  // as `hadal generate --seed` would answer
   }
-  out.request.priority = priority.value_or(0);
   out.request.max_tokens = max_tokens ? max_tokens : max_completion_tokens;
   if (const int64_t limit = token_limit(options_, model_.defaults()); !out.request.max_tokens && limit > 0)
     out.request.max_tokens = limit;

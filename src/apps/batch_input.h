@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "apps/generation.h"
-#include "apps/text_model.h"
+#include "assistant/text_model.h"
 #include "base/result.h"
 #include "engine/request.h"
 

@@ -13,6 +13,7 @@
 #include "apps/generation.h"
 #include "apps/line_editor.h"
 #include "apps/terminal.h"
+#include "assistant/answer_stream.h"
 #include "base/error.h"
 
 namespace hadal::apps {
@@ -58,7 +59,7 @@ class Conversation {
     const Finish finish = generator_.generate(
         prompt.ids, params_, token_limit(options_.generation, generator_.defaults()),
         [&](int32_t id) { stream.push(id); }, [&] { return !interrupt.interrupted(); }, stats_);
-    stream.finish(finish);
+    stream.finish(finish_cause(finish));
     // What was said stays said, also after Ctrl-C; an interrupt before the first word takes the question
     // back.
     if (stats_.generated_tokens > 0 || finish != Finish::kInterrupted) {

@@ -22,11 +22,10 @@ void add_engine_options(CLI::App& command, EngineOptions& options) {
   add_cache_options(command, options.cache);
 }
 
-std::unique_ptr<Engine> make_engine(const TextModel& model, const EngineOptions& options,
+std::unique_ptr<Engine> make_engine(const TextModel& model, Ops& ops, const EngineOptions& options,
                                     EngineConfig config) {
   const StateLayout& layout = model.model()->state_layout();
-  const KvPool pool(model.ops(),
-                    options.memory.empty() ? quarter_of_the_machine() : parse_byte_size(options.memory));
+  const KvPool pool(ops, options.memory.empty() ? quarter_of_the_machine() : parse_byte_size(options.memory));
   std::unique_ptr<PrefixCache> cache;
   if (layout.block_bytes > 0) {  // a model that keeps a window only has nothing worth keeping
     PrefixCacheOptions prefixes;
@@ -42,7 +41,7 @@ std::unique_ptr<Engine> make_engine(const TextModel& model, const EngineOptions&
     }
     cache = std::make_unique<PrefixCache>(layout, pool, std::move(prefixes));
   }
-  return std::make_unique<Engine>(model.model(), model.ops(), pool, std::move(config), std::move(cache));
+  return std::make_unique<Engine>(model.model(), ops, pool, std::move(config), std::move(cache));
 }
 
 }  // namespace hadal::apps

@@ -6,7 +6,7 @@
 #include <string>
 
 #include "apps/cache_options.h"
-#include "apps/text_model.h"
+#include "assistant/text_model.h"
 #include "engine/engine.h"
 
 namespace hadal::apps {
@@ -18,9 +18,9 @@ struct EngineOptions {
 // --memory, --kv-cache and --kv-cache-size.
 void add_engine_options(CLI::App& command, EngineOptions& options);
 
-// With a prefix cache in memory, and on disk where the options say so. Throws Error. The model must outlive
-// it.
-std::unique_ptr<Engine> make_engine(const TextModel& model, const EngineOptions& options,
+// With a prefix cache in memory, and on disk where the options say so. Throws Error. Model
+// and backend must outlive it.
+std::unique_ptr<Engine> make_engine(const TextModel& model, Ops& ops, const EngineOptions& options,
                                     EngineConfig config);
 
 }  // namespace hadal::apps

@@ -6,6 +6,7 @@
 #include "apps/commands.h"
 #include "apps/generation.h"
 #include "apps/terminal.h"
+#include "assistant/answer_stream.h"
 #include "base/error.h"
 
 namespace hadal::apps {
@@ -65,7 +66,7 @@ void run(const GenerateOptions& options) {
       [&](int32_t id) { stream.push(id); }, [&] { return !interrupt.interrupted() && !stream.finished(); },
       stats);
   if (stream.finished()) finish = Finish::kStop;  // a stop string
-  stream.finish(finish);
+  stream.finish(finish_cause(finish));
   if (options.json)
     print_json(printer.message(), finish, stats, params.seed, options.raw);
   else

@@ -109,6 +109,10 @@ std::string_view finish_name(Finish finish) {
   return "";
 }
 
+FinishCause finish_cause(Finish finish) {
+  return finish == Finish::kStop ? FinishCause::kEos : FinishCause::kLength;
+}
+
 namespace {
 
 // Tokens of a prompt between two looks at Ctrl-C and at the progress.
@@ -151,7 +155,9 @@ class ForwardingSink : public EventSink {
 
 Generator::Generator(const ModelOptions& options, const std::string& prompt_generation,
                      const EngineOptions& engine)
-    : text_(options, prompt_generation), engine_(make_engine(text_, engine, engine_config())) {}
+    : open_(open_model(options)),
+      text_(open_.model, options.model, prompt_generation),
+      engine_(make_engine(text_, *open_.ops, engine, engine_config())) {}
 
 TextModel::Prompt Generator::prompt(const ChatRequest& request) const {
   auto prompt = text_.prompt(request);

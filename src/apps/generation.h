@@ -10,8 +10,9 @@
 
 #include "apps/engine_options.h"
 #include "apps/model_options.h"
-#include "apps/text_model.h"
+#include "assistant/text_model.h"
 #include "chat/message.h"
+#include "chat/parser.h"
 #include "chat/prompt_template.h"
 #include "model/config.h"
 #include "sample/sampler.h"
@@ -43,6 +44,8 @@ Message plain_message(std::string role, std::string content);
 
 enum class Finish { kStop, kLength, kInterrupted };
 std::string_view finish_name(Finish finish);
+// The same to the parser of the answer.
+FinishCause finish_cause(Finish finish);
 
 struct GenerationStats {
   int64_t prompt_tokens = 0, reused_tokens = 0, generated_tokens = 0;
@@ -69,6 +72,7 @@ class Generator {
                   GenerationStats& stats);
 
  private:
+  OpenModel open_;
   TextModel text_;
   std::unique_ptr<Engine> engine_;
 };

@@ -49,10 +49,6 @@ ChatParser::ChatParser(ParserOptions options) : options_(std::move(options)), st
   if (start == ParserStart::kContentContinued) line_start_ = false;
 }
 
-bool ChatParser::in_reasoning() const {
-  return state_ == State::kReasoning;
-}
-
 void ChatParser::enter_text(State state, bool leading) {
   state_ = state;
   leading_ = leading && !options_.exact_newlines;

@@ -58,8 +58,10 @@ class ChatParser {
   void push_special(std::string_view literal, ParserSink& sink);
   void finish(FinishCause cause, ParserSink& sink);
 
-  bool finished() const { return finished_; }      // on_finish was called; anything pushed now is ignored
-  bool in_reasoning() const;                       // for counting reasoning tokens (A17.9)
+  bool finished() const { return finished_; }  // on_finish was called; anything pushed now is ignored
+  // What comes next belongs to the reasoning, or to the content; neither: to tool calls, or to nothing.
+  bool in_reasoning() const { return state_ == State::kReasoning; }
+  bool in_content() const { return state_ == State::kContent; }
   size_t discarded() const { return discarded_; }  // bytes that stood after the tool block
 
  private:

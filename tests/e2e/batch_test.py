@@ -95,7 +95,7 @@ class Batch(BatchCase):
         ], "--memory", "8M")
         fields = {"role": (1, "messages[0].role"), "content": (3, "body.messages[0].content"),
                   "temperature": (4, "temperature"), "type": (5, "max_tokens"), "zero": (6, "max_tokens"),
-                  "both": (7, "prompt"), "neither": (8, "messages"), "n": (9, "n"), "stop": (10, "stop"),
+                  "both": (7, "prompt"), "neither": (8, "messages"), "n": (9, "n"), "stop": (10, "stop[0]"),
                   "seed": (11, "seed"), "effort": (12, "reasoning_effort"), "ids": (13, "prompt[1]"),
                   "memory": (14, "max_tokens")}
         for name, (line, field) in fields.items():

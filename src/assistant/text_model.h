@@ -2,28 +2,30 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <memory>
-#include <string>
+#include <string_view>
 #include <vector>
 
-#include "apps/model_options.h"
 #include "base/result.h"
 #include "chat/message.h"
 #include "chat/parser.h"
+#include "chat/prompt_item.h"
 #include "chat/prompt_template.h"
 #include "model/config.h"
+#include "model/model.h"
 #include "text/tokenizer.h"
 
-namespace hadal::apps {
+namespace hadal {
 
-// Immutable but for the backend.
+// Immutable; safe from any thread.
 class TextModel {
  public:
-  // prompt_generation: by name; empty: as the folder says. Throws Error.
-  TextModel(const ModelOptions& options, const std::string& prompt_generation);
+  // The model of this checkpoint folder. prompt_generation: by name; empty: as the folder says. Throws Error.
+  TextModel(std::shared_ptr<const Model> model, const std::filesystem::path& folder,
+            std::string_view prompt_generation = {});
 
-  const std::shared_ptr<const Model>& model() const { return open_.model; }
-  Ops& ops() const { return *open_.ops; }
+  const std::shared_ptr<const Model>& model() const { return model_; }
   const Tokenizer& tokenizer() const { return tokenizer_; }
   const GenerationConfig& defaults() const { return defaults_; }
   const PromptTemplate& style() const { return *template_; }
@@ -38,11 +40,13 @@ class TextModel {
     ParserStart start = ParserStart::kContent;
   };
   Result<Prompt> prompt(const ChatRequest& request) const;
+  // The same before it is ids.
+  Result<std::vector<PromptItem>> items(const ChatRequest& request) const;
   // Plain text after BOS.
   Prompt plain_prompt(std::string_view text) const;
 
  private:
-  OpenModel open_;
+  std::shared_ptr<const Model> model_;
   Tokenizer tokenizer_;
   GenerationConfig defaults_;
   const PromptTemplate* template_;
@@ -50,4 +54,4 @@ class TextModel {
   std::shared_ptr<const std::vector<uint32_t>> allowed_;
 };
 
-}  // namespace hadal::apps
+}  // namespace hadal
