@@ -89,4 +89,9 @@ struct UsageRow {
   UsageTotals totals;
 };
 
+struct UsageQuery {
+  std::optional<std::chrono::sys_days> since;  // UTC
+  std::optional<std::string> key;              // a name
+};
+
 }  // namespace hadal::serve

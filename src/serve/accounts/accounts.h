@@ -74,11 +74,6 @@ struct Balance {
   Money total;  // what is left; below zero after a last request that cost more
 };
 
-struct UsageQuery {
-  std::optional<std::chrono::sys_days> since;  // UTC
-  std::optional<std::string> key;              // a name
-};
-
 // What one key has used since the server started.
 struct KeyTotals {
   std::string name;
