@@ -25,7 +25,7 @@ std::vector<Header> cors_headers(const CorsPolicy& policy, const HttpRequest& re
 std::vector<Header> options_headers(const CorsPolicy& policy, const HttpRequest& request);
 
 // Whether the Host header names one of `hosts`, in any case of letters, with any port. Without the header
-// (only HTTP/1.0 comes that far without one): true.
+// (only HTTP/1.0 may do without): true.
 bool host_allowed(const std::vector<std::string>& hosts, const HttpRequest& request);
 
 // Whether a browser says that the request comes from another site, wants more than to read, and is not

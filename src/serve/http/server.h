@@ -17,19 +17,21 @@
 
 namespace hadal::serve {
 
+// Beyond a limit the client gets the status named here, and the connection is closed.
 struct HttpLimits {
-  size_t header_bytes = size_t{64} << 10;   // request line and headers: 431 above
-  size_t headers = 256;                     // their number: 431 above
-  size_t body_bytes = size_t{64} << 20;     // of one request: 413 above
-  size_t all_body_bytes = size_t{1} << 30;  // of all requests being read or handled: 503 above
-  size_t connections = 4096;                // 503 and close above
-  std::chrono::milliseconds header_timeout{
-      20'000};                                     // from the first byte of a request to its last header: 408
+  size_t header_bytes = size_t{64} << 10;   // request line and headers: 431
+  size_t headers = 256;                     // their number: 431
+  size_t body_bytes = size_t{64} << 20;     // of one request: 413
+  size_t all_body_bytes = size_t{1} << 30;  // of all requests being read or in the Handler: 503
+  size_t connections = 4096;                // 503
+  // From the first byte of a request, or from the connection's beginning, to the last header: 408.
+  std::chrono::milliseconds header_timeout{20'000};
   std::chrono::milliseconds body_timeout{30'000};  // without a byte of the body: 408
-  size_t body_bytes_per_second = 1024;             // on average, after a first body_timeout: 408 below
-  std::chrono::milliseconds idle_timeout{75'000};  // between two requests
+  size_t body_bytes_per_second = 1024;             // on average, after a first body_timeout: 408
+  // These just close:
+  std::chrono::milliseconds idle_timeout{75'000};   // between two requests
   std::chrono::milliseconds write_timeout{60'000};  // without a byte taken by the client
-  std::chrono::milliseconds linger{5'000};  // how long a client may go on sending after an answer that closes
+  std::chrono::milliseconds linger{5'000};          // without a byte from a client that got its last answer
 };
 
 // The body of an answer that the server gives itself (400, 403, 408, 413, 431, 500, 501, 503, 505), as JSON.
@@ -52,7 +54,7 @@ struct HttpConfig {
   CorsPolicy cors;
   // What a Host header may name (without port): a page of another site that has its own name point at this
   // machine is refused with 403, and so is what a browser sends across sites. Not set: loopback's own names
-  // if the server listens on loopback, anything otherwise. No check if `cors` allows any origin.
+  // if the server listens on loopback and `cors` does not allow any origin, no check otherwise.
   std::optional<std::vector<std::string>> allowed_hosts;
   std::optional<TlsFiles> tls;  // set: HTTPS only, TLS 1.2 at least
   ErrorBody error_body;         // not set: {"error":{"message":...}}
