@@ -11,6 +11,8 @@
 
 namespace hadal {
 
+struct JsonValue;
+
 enum class Mode { kChat, kThinking };
 
 // kNone: the request names no effort, no effort text is rendered. What an API puts in its place is its own
@@ -58,5 +60,6 @@ std::optional<Effort> effort_from_name(std::string_view name, EffortMap map = Ef
 // path of the field
 // ("messages[2].content") and what was expected there.
 Result<ChatRequest> chat_request_from_json(std::string_view json, EffortMap map = EffortMap::kOfficial);
+Result<ChatRequest> chat_request_from_value(const JsonValue& value, EffortMap map = EffortMap::kOfficial);
 
 }  // namespace hadal

@@ -147,7 +147,10 @@ std::optional<Effort> effort_from_name(std::string_view name, EffortMap map) {
 Result<ChatRequest> chat_request_from_json(std::string_view json, EffortMap map) {
   const Result<JsonValue> parsed = parse_json(json);
   if (!parsed) return tl::make_unexpected(parsed.error());
-  const JsonValue& root = *parsed;
+  return chat_request_from_value(*parsed, map);
+}
+
+Result<ChatRequest> chat_request_from_value(const JsonValue& root, EffortMap map) {
   const Fields fields(root);
   ChatRequest request;
   Result<void> s;

@@ -59,8 +59,16 @@ Result<int64_t> Engine::most_tokens(const Request& request) const {
   }
   if (const auto fits = check_admissible(shape, prompt + 1, memory_.limit()); !fits)
     return problem("prompt", fits.error().what);
-  if (shape.block_bytes == 0) return most;
-  return std::min(most, (memory_.limit() - shape.fixed_bytes) / shape.block_bytes * shape.block_tokens);
+  return std::min(most, capacity());
+}
+
+int64_t Engine::capacity() const {
+  const int64_t positions = model_->config().max_position_embeddings;
+  const MemoryShape shape = memory_.shape();
+  if (shape.block_bytes == 0) return positions;
+  const int64_t blocks = std::max<int64_t>(0, (memory_.limit() - shape.fixed_bytes) / shape.block_bytes);
+  return std::min(positions,
+                  blocks > positions / shape.block_tokens ? positions : blocks * shape.block_tokens);
 }
 
 Result<RequestId> Engine::submit(Request request, std::shared_ptr<EventSink> sink) {

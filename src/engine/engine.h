@@ -62,6 +62,8 @@ class Engine {
   void run();
   void stop();
 
+  // Tokens of prompt and answer together that one request can ever have.
+  int64_t capacity() const;
   EngineStats stats() const;
   const Model& model() const { return *model_; }
 
