@@ -25,12 +25,12 @@ Result<std::string> check_key_name(std::string_view name) {
   constexpr size_t kMostBytes = 128;
   const auto bad = [](char c) {
     const auto byte = static_cast<unsigned char>(c);
-    return byte < 0x20 || byte == 0x7f || c == '"' || c == '\'' || c == '\\';
+    return byte < 0x20 || byte == 0x7f || c == '"' || c == '\\';
   };
   if (name.empty() || name.size() > kMostBytes || utf8_valid_prefix(name) != name.size() ||
       std::ranges::any_of(name, bad))
-    return problem("name",
-                   "expected 1 to 128 bytes of UTF-8 without control characters, quotes and backslashes");
+    return problem(
+        "name", "expected 1 to 128 bytes of UTF-8 without control characters, double quotes and backslashes");
   if (std::ranges::all_of(name, [](char c) { return c >= '0' && c <= '9'; }))
     return problem("name", "expected something other than a number: numbers are the ids of keys");
   return std::string(name);

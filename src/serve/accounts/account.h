@@ -56,7 +56,8 @@ struct KeyInfo {
   std::optional<Credit> credit;  // none: unlimited
 };
 
-// A name is 1 to 128 bytes of UTF-8 without control characters and quotes, and not only digits, which are
+// A name is 1 to 128 bytes of UTF-8 without control characters, double quotes and backslashes, and not only
+// digits, which are
 // ids. Problem: which of these it breaks.
 Result<std::string> check_key_name(std::string_view name);
 
