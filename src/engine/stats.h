@@ -12,8 +12,10 @@ namespace hadal {
 // Counts of a quantity by powers of two: entry 0 counts zeros, entry i values from 2^(i-1) to 2^i - 1.
 struct Histogram {
   std::array<int64_t, 24> count{};
+  int64_t sum = 0;
 
   void add(int64_t value) {
+    sum += value;
     const auto bits = static_cast<size_t>(std::bit_width(static_cast<uint64_t>(value < 0 ? 0 : value)));
     ++count[bits < count.size() ? bits : count.size() - 1];
   }
