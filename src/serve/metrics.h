@@ -7,8 +7,10 @@
 #include <cstdint>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -60,7 +62,7 @@ struct ServerStats {
   std::vector<KeyTotals> keys;  // per-key counters; leave empty to keep names out
 };
 
-// Thread-safe. Counting costs a few nanoseconds and takes no lock, except http().
+// Thread-safe. token_gap() and count() are for every token: some nanoseconds and no lock.
 class Metrics {
  public:
   explicit Metrics(MetricsOptions options);
@@ -75,19 +77,28 @@ class Metrics {
   std::string render(const EngineStats& engine, const ServerStats& server) const;
 
  private:
-  void render_engine(PrometheusText& text, const EngineStats& engine) const;
-  void render_cache(PrometheusText& text, const EngineStats& engine) const;
+  void render_server(PrometheusText& text, const ServerStats& server) const;
   void render_vllm(PrometheusText& text, const EngineStats& engine) const;
   void render_llamacpp(PrometheusText& text, const EngineStats& engine) const;
-  void render_server(PrometheusText& text, const ServerStats& server) const;
 
   MetricsOptions options_;
-  PrometheusHistogram first_token_, total_, queue_, prefill_, decode_, inference_, gap_;
+  PrometheusHistogram first_token_, gap_;
+  PrometheusHistogram total_, queue_, inference_, prefill_, decode_;
   PrometheusHistogram prompt_tokens_, generated_tokens_;
+  std::atomic<int64_t> computed_prompt_tokens_{0};  // of finished requests, what no cache had
   std::array<std::atomic<int64_t>, static_cast<size_t>(ServerEvent::kCount)> events_{};
-  mutable std::mutex mutex_;                             // of the two maps
-  std::map<std::pair<std::string, int>, int64_t> http_;  // method and route, status
+  mutable std::mutex mutex_;                                           // of the two maps
+  std::map<std::tuple<std::string, std::string, int>, int64_t> http_;  // method, route, status
   std::map<std::string, int64_t, std::less<>> finish_reasons_;
 };
+
+// The engine's statistics and the cache's under our own names.
+void render_engine(PrometheusText& text, const EngineStats& engine);
+void render_cache(PrometheusText& text, const PrefixCacheStats& cache);
+// Lines of a histogram whose family has begun.
+void render_powers(PrometheusText& text, PrometheusLabels labels, const Histogram& values);
+
+// Bytes of this process that are in memory; 0 where the system does not say.
+int64_t resident_bytes();
 
 }  // namespace hadal::serve

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -59,7 +60,15 @@ struct RequestTrace {
 };
 void trace_request(TraceFile& file, const RequestTrace& request);
 
-// Queue, memory and where the engine's time went, as counters.
-void trace_engine(TraceFile& file, TimePoint when, const EngineStats& stats);
+// Queue, memory, tokens per second and what the engine's thread did with its time since the sample before, as
+// counters. For one thread.
+class EngineTrace {
+ public:
+  void sample(TraceFile& file, TimePoint when, const EngineStats& stats);
+
+ private:
+  std::optional<TimePoint> when_;
+  EngineStats before_;
+};
 
 }  // namespace hadal::serve
