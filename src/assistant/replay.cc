@@ -1,0 +1,219 @@
+#include "assistant/replay.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "chat/json_equal.h"
+#include "chat/special_tokens.h"
+
+namespace hadal {
+
+struct Replay::Turn {
+  std::string owner;
+  Hash128 key;
+  std::vector<PromptItem> items;  // as the next request renders it
+  std::vector<int32_t> ids;       // what stands for it
+  std::string reasoning;
+  std::vector<ToolCall> calls;
+  int64_t bytes = 0;
+};
+
+namespace {
+
+// The name of a turn: the owner and all ids before it, and what it is rendered as.
+Hash128 turn_key(const Hash128& before, std::span<const PromptItem> items) {
+  Hasher hasher;
+  hasher.add(before);
+  for (const PromptItem& item : items) {
+    hasher.add(item.special ? "s" : "t");
+    hasher.add(item.text);
+  }
+  return hasher.digest();
+}
+
+std::string call_key(std::string_view owner, std::string_view id) {
+  return std::to_string(owner.size()) + ':' + std::string(owner) + std::string(id);
+}
+
+int64_t bytes_of(const std::string& text) {
+  return static_cast<int64_t>(sizeof(std::string) + text.size());
+}
+
+// The special token that ends an assistant turn, or items.size() when it has no end.
+size_t end_of_turn(const std::vector<PromptItem>& items, size_t at) {
+  for (; at < items.size(); ++at) {
+    if (!items[at].special) continue;
+    if (items[at].text == special::kEos) return at;
+    if (special::ends_turn(items[at].text)) break;
+  }
+  return items.size();
+}
+
+}  // namespace
+
+Replay::Replay(const Tokenizer& tokenizer, const PromptTemplate& style, ReplayLimits limits)
+    : tokenizer_(tokenizer), style_(style), limits_(limits) {}
+
+std::string Replay::remember(std::string_view owner, const FinishedTurn& finished) {
+  const size_t begin = turn_begin(finished.prompt, tokenizer_);
+  auto items = turn_items(finished.message, finished.mode, style_);
+  if (begin == 0 || !items) return {};
+  auto turn = std::make_shared<Turn>();
+  turn->owner = owner;
+  // What the prompt says of the turn already is part of it: "<think>", or more where it continues a message.
+  turn->ids.assign(finished.prompt.begin() + static_cast<std::ptrdiff_t>(begin), finished.prompt.end());
+  turn->ids.insert(turn->ids.end(), finished.answer.begin(), finished.answer.end());
+  if (!finished.whole) {
+    auto ids = ids_along(*items, turn->ids, tokenizer_);
+    if (!ids) return {};
+    turn->ids = std::move(*ids);
+  }
+  Hasher before;
+  before.add(owner);
+  before.add(finished.prompt.first(begin));
+  turn->key = turn_key(before.digest(), *items);
+  turn->items = std::move(*items);
+  turn->reasoning = finished.message.reasoning_content;
+  turn->calls = finished.message.tool_calls;
+
+  turn->bytes = static_cast<int64_t>(sizeof(Turn) + 160);  // list, maps
+  turn->bytes += bytes_of(turn->owner) + bytes_of(turn->reasoning);
+  turn->bytes += static_cast<int64_t>(turn->ids.size() * sizeof(int32_t));
+  for (const PromptItem& item : turn->items) turn->bytes += bytes_of(item.text) + 8;
+  for (const ToolCall& call : turn->calls)
+    turn->bytes +=
+        2 * bytes_of(call.id) + bytes_of(call.name) + bytes_of(call.arguments) + bytes_of(turn->owner) + 64;
+  if (turn->bytes > limits_.bytes || limits_.turns < 1) return {};
+  std::string handle = turn->key.hex();
+  insert(std::move(turn));
+  return handle;
+}
+
+void Replay::insert(TurnRef turn) {
+  const std::lock_guard lock(mutex_);
+  while (!order_.empty() && (stats_.bytes + turn->bytes > limits_.bytes || stats_.turns >= limits_.turns))
+    forget(order_.begin());
+  order_.push_back(turn);
+  const auto at = std::prev(order_.end());
+  // An answer that came again: the older one is still known by its calls.
+  by_key_.insert_or_assign(turn->key, at);
+  for (const ToolCall& call : turn->calls)
+    if (!call.id.empty()) by_call_.insert_or_assign(call_key(turn->owner, call.id), at);
+  stats_.bytes += turn->bytes;
+  ++stats_.turns;
+}
+
+void Replay::forget(Order::iterator at) {
+  const TurnRef turn = *at;
+  if (const auto found = by_key_.find(turn->key); found != by_key_.end() && found->second == at)
+    by_key_.erase(found);
+  for (const ToolCall& call : turn->calls)
+    if (const auto found = by_call_.find(call_key(turn->owner, call.id));
+        found != by_call_.end() && found->second == at)
+      by_call_.erase(found);
+  stats_.bytes -= turn->bytes;
+  --stats_.turns;
+  order_.erase(at);
+}
+
+Replay::TurnRef Replay::find(std::string_view owner, const Hash128& key) {
+  const std::lock_guard lock(mutex_);
+  const auto found = by_key_.find(key);
+  if (found == by_key_.end() || (*found->second)->owner != owner) return nullptr;
+  order_.splice(order_.end(), order_, found->second);
+  return *found->second;
+}
+
+Replay::TurnRef Replay::find_call(std::string_view owner, const std::string& id) {
+  const std::lock_guard lock(mutex_);
+  const auto found = by_call_.find(call_key(owner, id));
+  if (found == by_call_.end()) return nullptr;
+  order_.splice(order_.end(), order_, found->second);
+  return *found->second;
+}
+
+void Replay::restore(std::string_view owner, std::vector<Message>& messages) {
+  // Assistant messages that follow one another are one turn: its reasoning may stand in any of them.
+  for (size_t i = 0; i < messages.size();) {
+    size_t end = i;
+    Message* place = nullptr;
+    std::string reasoning;
+    bool reasoned = false;
+    for (; end < messages.size() && messages[end].role == "assistant"; ++end) {
+      Message& message = messages[end];
+      reasoned = reasoned || !message.reasoning_content.empty();
+      if (restore_message(owner, message, reasoning) && place == nullptr) place = &message;
+    }
+    if (place != nullptr && !reasoned && !reasoning.empty()) {
+      place->reasoning_content = std::move(reasoning);
+      const std::lock_guard lock(mutex_);
+      ++stats_.reasonings;
+    }
+    i = std::max(end, i + 1);
+  }
+}
+
+// Returns whether a call of it is known; `reasoning` is then that of its turn.
+bool Replay::restore_message(std::string_view owner, Message& message, std::string& reasoning) {
+  bool known = false;
+  for (ToolCall& call : message.tool_calls) {
+    if (call.id.empty()) continue;
+    const TurnRef turn = find_call(owner, call.id);
+    if (turn == nullptr) continue;
+    const auto stored = std::ranges::find(turn->calls, call.id, &ToolCall::id);
+    if (stored == turn->calls.end() || stored->name != call.name) continue;
+    if (!known) reasoning = turn->reasoning;
+    known = true;
+    if (stored->arguments == call.arguments) continue;
+    const auto sent = parse_json(call.arguments), given = parse_json(stored->arguments);
+    if (!sent || !given || !json_equal(*sent, *given)) continue;
+    call.arguments = stored->arguments;
+    const std::lock_guard lock(mutex_);
+    ++stats_.arguments;
+  }
+  return known;
+}
+
+std::optional<std::string> Replay::reasoning(std::string_view owner, std::string_view handle) {
+  const std::optional<Hash128> key = Hash128::parse(handle);
+  const TurnRef turn = key ? find(owner, *key) : nullptr;
+  if (turn == nullptr) return std::nullopt;
+  return turn->reasoning;
+}
+
+Result<std::vector<int32_t>> Replay::prompt_ids(std::string_view owner,
+                                                const std::vector<PromptItem>& items) {
+  std::vector<int32_t> ids;
+  Hasher before;
+  before.add(owner);
+  size_t hashed = 0, replayed = 0;
+  std::vector<PromptItem> pending;  // items whose ids are not made yet
+  for (size_t i = 0; i < items.size(); ++i) {
+    pending.push_back(items[i]);
+    const bool turn_begins = items[i].special && items[i].text == special::kAssistant;
+    if (!turn_begins && i + 1 < items.size()) continue;
+    const auto more = hadal::prompt_ids(pending, tokenizer_);
+    if (!more) return more;
+    ids.insert(ids.end(), more->begin(), more->end());
+    pending.clear();
+    const size_t end = turn_begins ? end_of_turn(items, i + 1) : items.size();
+    if (end == items.size()) continue;
+    before.add(std::span(ids).subspan(std::exchange(hashed, ids.size())));
+    const std::span<const PromptItem> said = std::span(items).subspan(i + 1, end - i - 1);
+    const TurnRef turn = find(owner, turn_key(before.digest(), said));
+    if (turn == nullptr || !std::ranges::equal(turn->items, said)) continue;
+    ids.insert(ids.end(), turn->ids.begin(), turn->ids.end());
+    ++replayed;
+    i = end - 1;  // the end of the turn comes next
+  }
+  const std::lock_guard lock(mutex_);
+  stats_.replayed += static_cast<int64_t>(replayed);
+  return ids;
+}
+
+ReplayStats Replay::stats() const {
+  const std::lock_guard lock(mutex_);
+  return stats_;
+}
+
+}  // namespace hadal
