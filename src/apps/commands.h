@@ -16,6 +16,7 @@ void add_trace(CLI::App& app);       // the residual stream of every layer
 void add_perplexity(CLI::App& app);  // loss on a text
 void add_generate(CLI::App& app);    // one prompt, one answer
 void add_chat(CLI::App& app);        // a conversation in the terminal
+void add_serve(CLI::App& app);       // an HTTP server
 void add_batch(CLI::App& app);       // a file of prompts, a file of answers
 void add_bench(CLI::App& app);       // measurements of a model on this machine
 void add_synth(CLI::App& app);       // a random checkpoint

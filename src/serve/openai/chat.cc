@@ -1,0 +1,302 @@
+#include "serve/openai/chat.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <limits>
+#include <set>
+
+#include "chat/encode.h"
+#include "chat/json_fields.h"
+#include "chat/python_json.h"
+#include "serve/ids.h"
+#include "serve/openai/chat_writer.h"
+
+namespace hadal::serve {
+namespace {
+
+constexpr size_t kMostStops = 16, kMostTools = 128, kMostUserBytes = 512, kMostNameBytes = 128;
+constexpr int kMostLogprobs = 20;
+
+tl::unexpected<ApiError> bad_body(const Problem& problem) {
+  return refuse("Failed to deserialize the JSON body into the target type: " + problem.to_string(),
+                problem.where);
+}
+
+// Parts that a text model cannot read, before anything else is said about them.
+Asked<void> refuse_media(const JsonValue& messages) {
+  for (const JsonValue& message : messages.items) {
+    const JsonValue* content = message.is_object() ? message.find("content") : nullptr;
+    const JsonValue* role = message.is_object() ? message.find("role") : nullptr;
+    if (content == nullptr || !content->is_array() || (role != nullptr && role->text == "tool")) continue;
+    for (const JsonValue& part : content->items) {
+      const JsonValue* type = part.is_object() ? part.find("type") : nullptr;
+      if (type == nullptr) continue;
+      for (const std::string_view kind : {"image", "audio", "file", "video"})
+        if (type->text.find(kind) != std::string::npos)
+          return refuse(fmt::format("This model does not support {}", kind), "messages");
+    }
+  }
+  return {};
+}
+
+// The tools themselves are read with the messages.
+Asked<void> check_tools(const JsonValue& body) {
+  const JsonValue* tools = body.find("tools");
+  if (tools == nullptr) return {};
+  if (tools->items.size() > kMostTools)
+    return refuse(fmt::format("tools: expected at most {}, found {}", kMostTools, tools->items.size()),
+                  "tools");
+  std::set<std::string> names;
+  for (size_t i = 0; i < tools->items.size(); ++i) {
+    const std::string where = fmt::format("tools[{}].function", i);
+    const JsonValue* function = tools->items[i].find("function");
+    if (function == nullptr || !function->is_object()) return refuse(where + ": expected an object", "tools");
+    const JsonValue* name = function->find("name");
+    const auto letter = [](char c) {
+      return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+             c == '-';
+    };
+    if (name == nullptr || !name->is_string() || name->text.empty() || name->text.size() > kMostNameBytes ||
+        !std::all_of(name->text.begin(), name->text.end(), letter))
+      return refuse(fmt::format("{}.name: expected 1 to {} letters, digits, _ and -", where, kMostNameBytes),
+                    "tools");
+    if (!names.insert(name->text).second)
+      return refuse(fmt::format("{}.name: there is another tool called {}", where, name->text), "tools");
+    const JsonValue* parameters = function->find("parameters");
+    if (parameters != nullptr) {
+      const JsonValue* type = parameters->is_object() ? parameters->find("type") : nullptr;
+      const bool empty = parameters->is_object() && parameters->keys.empty();
+      if (!empty && (type == nullptr || type->text != "object"))
+        return refuse(where + ".parameters: expected a JSON schema of type \"object\"", "tools");
+    }
+    const JsonValue* strict = function->find("strict");
+    if (strict != nullptr && strict->is(JsonValue::Kind::kTrue))
+      return tl::make_unexpected(cannot_enforce("a tool with strict: true", "tools"));
+  }
+  return {};
+}
+
+Asked<void> read_tool_choice(const JsonValue& body, ChatRequest& chat) {
+  const JsonValue* choice = body.find("tool_choice");
+  if (choice == nullptr || (choice->is_string() && choice->text == "auto")) return {};
+  if (choice->is_string() && choice->text == "none") {
+    chat.tools.clear();
+    return {};
+  }
+  if (choice->is_string() && choice->text != "required")
+    return refuse("tool_choice: expected none, auto, required or a function", "tool_choice");
+  if (choice->is_object()) {
+    const JsonValue* function = choice->find("function");
+    const JsonValue* name = function != nullptr && function->is_object() ? function->find("name") : nullptr;
+    if (name == nullptr || !name->is_string())
+      return refuse("tool_choice.function.name: expected the name of a tool", "tool_choice");
+    const bool known = std::any_of(chat.tools.begin(), chat.tools.end(), [&](const std::string& tool) {
+      const auto value = parse_json(tool);
+      const JsonValue* own = value ? value->find("function") : nullptr;
+      return own != nullptr && own->find("name")->text == name->text;
+    });
+    if (!known)
+      return refuse(fmt::format("tool_choice: no tool named '{}' was specified", name->text), "tool_choice");
+  }
+  if (chat.tools.empty()) return refuse("tool_choice: expected tools to choose from", "tool_choice");
+  return tl::make_unexpected(cannot_enforce("a tool_choice that forces a call", "tool_choice"));
+}
+
+Asked<void> check_response_format(const JsonValue& body) {
+  const JsonValue* format = body.find("response_format");
+  if (format == nullptr) return {};
+  const JsonValue* type = format->is_object() ? format->find("type") : nullptr;
+  if (type == nullptr || !type->is_string())
+    return refuse("response_format.type: expected text, json_object or json_schema", "response_format");
+  if (type->text == "text") return {};
+  if (type->text != "json_object" && type->text != "json_schema")
+    return refuse("response_format: only text, json_object and json_schema are supported", "response_format");
+  return tl::make_unexpected(cannot_enforce("response_format " + type->text, "response_format"));
+}
+
+// Thinking in the dialects of several clients (B3.1): the later in this list, the more it counts.
+Asked<void> read_thinking(const JsonValue& body, ChatAsk& ask) {
+  Result<void> s;
+  const auto dialect = [&](const char* object, std::initializer_list<const char*> switches,
+                           const char* effort) {
+    const JsonValue* value = body.find(object);
+    if (!s || value == nullptr || !value->is_object()) return;
+    const Fields fields(*value, object);
+    for (const char* name : switches)
+      if (s) s = fields.boolean(name, ask.thinking);
+    if (s) s = fields.text(effort, ask.effort);
+  };
+  dialect("chat_template_kwargs", {"thinking", "enable_thinking"}, "reasoning_effort");
+  dialect("reasoning", {"enabled"}, "effort");
+  const Fields fields(body);
+  if (const JsonValue* think = body.find("think"); s && think != nullptr && think->is_bool())
+    s = fields.boolean("think", ask.thinking);
+  if (s) s = fields.text("reasoning_effort", ask.effort);
+  if (!s) return bad_body(s.error());
+  if (const JsonValue* thinking = body.find("thinking")) {
+    const JsonValue* type = thinking->is_object() ? thinking->find("type") : nullptr;
+    if (type == nullptr || (type->text != "enabled" && type->text != "disabled" && type->text != "adaptive"))
+      return refuse("thinking.type: expected enabled, disabled or adaptive", "thinking");
+    ask.thinking = type->text != "disabled";
+  }
+  return {};
+}
+
+bool member_is_true(const JsonValue& body, std::string_view object, std::string_view member) {
+  const JsonValue* outer = body.find(object);
+  const JsonValue* value = outer != nullptr && outer->is_object() ? outer->find(member) : nullptr;
+  return value != nullptr && value->is(JsonValue::Kind::kTrue);
+}
+
+// One sampled value and its range, in the words of the hosted API.
+Asked<void> check_range(std::string_view name, const std::optional<float>& value, float low, float high,
+                        bool low_is_out = false) {
+  if (!value || (*value <= high && (low_is_out ? *value > low : *value >= low))) return {};
+  return refuse(fmt::format("Invalid {0} value, the valid range of {0} is {1}{2}, {3}]", name,
+                            low_is_out ? "(" : "[", low, high),
+                std::string(name));
+}
+
+}  // namespace
+
+ApiError cannot_enforce(std::string_view what, std::string_view param) {
+  return {.message = fmt::format("This server cannot enforce {} yet. Leave it out, or ask for the format in "
+                                 "the messages and check the answer.",
+                                 what),
+          .code = "unsupported_feature",
+          .param = std::string(param)};
+}
+
+Asked<void> read_settings(const Service& service, const JsonValue& body, ChatAsk& ask) {
+  const Fields fields(body);
+  constexpr int64_t kMostTokens = int64_t{1} << 40;
+  std::optional<int64_t> completion_tokens;
+  Result<void> s = fields.real("temperature", ask.temperature);
+  if (s) s = fields.real("top_p", ask.top_p);
+  if (s) s = fields.real("min_p", ask.min_p);
+  if (s) s = fields.real("presence_penalty", ask.presence_penalty);
+  if (s) s = fields.real("frequency_penalty", ask.frequency_penalty);
+  if (s) s = fields.real("repetition_penalty", ask.repetition_penalty);
+  if (s) s = fields.whole("top_k", -1, std::numeric_limits<int32_t>::max(), ask.top_k);
+  if (s) s = fields.whole("seed", 0, std::numeric_limits<uint64_t>::max(), ask.seed);
+  if (s) s = fields.whole("max_tokens", std::numeric_limits<int64_t>::min(), kMostTokens, ask.max_tokens);
+  if (s)
+    s = fields.whole("max_completion_tokens", std::numeric_limits<int64_t>::min(), kMostTokens,
+                     completion_tokens);
+  if (s) s = fields.boolean("stream", ask.stream);
+  if (s) s = fields.text("user", ask.user);
+  if (s) s = fields.text("user_id", ask.user);
+  if (!s) return bad_body(s.error());
+  if (ask.top_k == -1) ask.top_k = 0;  // as vLLM spells "all"
+  if (!ask.max_tokens) ask.max_tokens = completion_tokens;
+  if (ask.max_tokens && *ask.max_tokens < 1)
+    return refuse("max_tokens must be greater than zero", "max_tokens");
+  if (ask.user.size() > kMostUserBytes)
+    return refuse(fmt::format("Invalid 'user_id': string too long. Expected a string with maximum length {}, "
+                              "but got a string with length {} instead",
+                              kMostUserBytes, ask.user.size()),
+                  "user_id");
+  if (const JsonValue* bias = body.find("logit_bias"); bias != nullptr && !bias->keys.empty())
+    return refuse("logit_bias is not supported by this server", "logit_bias");
+
+  Asked<void> range = check_range("temperature", ask.temperature, 0, 2);
+  if (range) range = check_range("top_p", ask.top_p, 0, 1, true);
+  if (range) range = check_range("min_p", ask.min_p, 0, 1);
+  if (range) range = check_range("presence_penalty", ask.presence_penalty, -2, 2);
+  if (range) range = check_range("frequency_penalty", ask.frequency_penalty, -2, 2);
+  if (range) range = check_range("repetition_penalty", ask.repetition_penalty, 0, 10, true);
+  if (!range) return range;
+
+  if (const auto stops = fields.texts("stop", kMostStops, true, ask.stops); !stops)
+    return refuse(stops.error().to_string(), "stop");
+  std::erase(ask.stops, "");
+  if (const auto n = fields.whole("n", 1, service.config().most_choices, ask.n); !n)
+    return refuse(
+        fmt::format("Invalid n value: expected a whole number from 1 to {}", service.config().most_choices),
+        "n");
+  return {};
+}
+
+Asked<ChatAsk> read_chat(Service& service, ApiCall& api, const JsonValue& body) {
+  ChatAsk ask;
+  std::string name;
+  const Fields fields(body);
+  if (const auto s = fields.text("model", name); !s) return bad_body(s.error());
+  const JsonValue* messages = body.find("messages");
+  if (messages == nullptr) return bad_body({"", "missing field `messages`"});
+  if (messages->is_array() && messages->items.empty()) return refuse("Empty input messages", "messages");
+
+  auto model = service.choose_model(api, name);
+  if (!model) return tl::make_unexpected(model.error());
+  ask.model = std::move(*model);
+  if (messages->is_array())
+    if (const auto text = refuse_media(*messages); !text) return tl::make_unexpected(text.error());
+  auto chat = chat_request_from_value(body);
+  if (!chat) return bad_body(chat.error());
+  ask.chat = std::move(*chat);
+  ask.chat.response_format.clear();
+  if (const JsonValue* on = body.find("continue_final_message");
+      on != nullptr && on->is(JsonValue::Kind::kTrue))
+    ask.chat.continue_last = true;
+
+  Asked<void> s = read_thinking(body, ask);
+  if (s) s = read_settings(service, body, ask);
+  bool logprobs = false;
+  int top_logprobs = 0;
+  if (s)
+    if (const auto flag = fields.boolean("logprobs", logprobs); !flag) s = bad_body(flag.error());
+  if (s)
+    if (const auto count = fields.whole("top_logprobs", 0, kMostLogprobs, top_logprobs); !count)
+      s = refuse(fmt::format("Invalid top_logprobs value, the valid range of top_logprobs is [0, {}]",
+                             kMostLogprobs),
+                 "top_logprobs");
+  if (s && fields.has("top_logprobs") && !logprobs)
+    s = refuse("top_logprobs: expected logprobs to be true with it", "top_logprobs");
+  if (logprobs) ask.top_logprobs = top_logprobs;
+  if (s) s = check_response_format(body);
+  if (s) s = check_tools(body);
+  if (s) s = read_tool_choice(body, ask.chat);
+  if (!s) return tl::make_unexpected(s.error());
+  return ask;
+}
+
+Answered chat_completions(Service& service, ApiCall& api) {
+  const auto body = api.body();
+  if (!body) return tl::make_unexpected(body.error());
+  auto ask = read_chat(service, api, *body);
+  if (!ask) return tl::make_unexpected(ask.error());
+  auto prepared = service.prepare(api, *ask);
+  if (!prepared) return tl::make_unexpected(prepared.error());
+
+  ChatForm form;
+  form.name = service.answer_name(ask->model, random_uuid());
+  form.thinking = prepared->chat->mode == Mode::kThinking;
+  form.show_reasoning = !member_is_true(*body, "reasoning", "exclude");
+  form.stream = ask->stream;
+  form.include_usage = member_is_true(*body, "stream_options", "include_usage");
+  form.usage_in_own_chunk = service.config().usage_in_own_chunk;
+  form.keep_alive_comments = service.config().keep_alive_comments;
+  form.headers = service.answer_headers(ask->model);
+  return service.generate(api, std::move(*prepared),
+                          make_chat_writer(std::move(form), service.parts().text.tokenizer(), ask->n));
+}
+
+Answered apply_template(Service& service, ApiCall& api) {
+  const auto body = api.body();
+  if (!body) return tl::make_unexpected(body.error());
+  auto ask = read_chat(service, api, *body);
+  if (!ask) return tl::make_unexpected(ask.error());
+  const auto prepared = service.prepare(api, *ask);
+  if (!prepared) return tl::make_unexpected(prepared.error());
+  std::string flat;
+  for (const int32_t id : prepared->prompts[0]) flat += service.parts().text.tokenizer().token_bytes(id);
+  std::string out;
+  JsonOut json(out);
+  json.begin('{').field("prompt", flat).key("tokens").begin('[');
+  for (const int32_t id : prepared->prompts[0]) json.value(id);
+  json.end(']').end('}');
+  return reply(std::move(out));
+}
+
+}  // namespace hadal::serve
