@@ -55,6 +55,7 @@ COVERED_BY = {
     "src/model/step.cc": "tests/model/state_test.cc",
     "src/engine/engine_step.cc": "tests/engine/engine_test.cc",
     "src/kv/disk_writer.cc": "tests/kv/prefix_cache_test.cc",
+    "src/serve/http/exchange.cc": "tests/serve/http/connection_test.cc",
     "src/serve/metrics_engine.cc": "tests/serve/metrics_test.cc",
     # One table an instruction set, all run against each other.
     "src/cpu/isa/*": "tests/cpu/table_test.cc",

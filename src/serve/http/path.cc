@@ -1,5 +1,7 @@
 #include "serve/http/path.h"
 
+#include <algorithm>
+
 #include "text/utf8.h"
 
 namespace hadal::serve {
@@ -30,29 +32,27 @@ std::optional<std::string> percent_decode(std::string_view text) {
 }
 
 // "http://host/path" is what a client sends that takes us for a proxy: what comes after the host counts.
-std::string_view without_authority(std::string_view target) {
+std::string without_authority(std::string_view target) {
   for (const std::string_view scheme : {"http://", "https://"}) {
     if (!target.starts_with(scheme)) continue;
-    const size_t path = target.find_first_of("/?", scheme.size());
-    return path == std::string_view::npos ? "/" : target.substr(path);
+    const size_t end = std::min(target.find_first_of("/?", scheme.size()), target.size());
+    return (target.substr(end).starts_with('/') ? "" : "/") + std::string(target.substr(end));
   }
-  return target;
+  return std::string(target);
 }
 
 }  // namespace
 
 std::optional<RequestTarget> parse_target(std::string_view target) {
   if (target == "*") return RequestTarget{"*", ""};
-  target = without_authority(target);
-  const size_t mark = target.find('?');
-  auto path = percent_decode(target.substr(0, mark));
+  const std::string whole = without_authority(target);
+  const size_t mark = std::min(whole.find('?'), whole.size());
+  auto path = percent_decode(std::string_view(whole).substr(0, mark));
   if (!path || path->find('\0') != std::string::npos || utf8_valid_prefix(*path) != path->size())
     return std::nullopt;
   while (path->size() > 1 && path->ends_with('/')) path->pop_back();
-  if (path->empty() && mark == 0) *path = "/";  // "http://host?query"
   if (!path->starts_with('/')) return std::nullopt;
-  return RequestTarget{std::move(*path),
-                       std::string(mark == std::string_view::npos ? "" : target.substr(mark + 1))};
+  return RequestTarget{std::move(*path), mark < whole.size() ? whole.substr(mark + 1) : ""};
 }
 
 }  // namespace hadal::serve

@@ -35,16 +35,18 @@ class RequestParser::Impl final : public http::basic_parser<true> {
     HADAL_CHECK(!refused && !is_done());
     size_t used = started ? 0 : skip_empty_lines(bytes);
     while (started && !refused && !is_done() && used < bytes.size()) {
+      const std::string_view rest = bytes.substr(used);
+      // The shortest end of a chunked body is "0\r\n\r\n": before a chunk there is always as much still to
+      // come, and Beast asserts that it has that much when it looks at a last chunk for the second time.
+      if (is_header_done() && chunked() && chunk_left_ == 0 && rest.size() < 5) break;
       const bool in_head = !is_header_done();
       error_code error;
-      const size_t n = put(boost::asio::const_buffer(bytes.data() + used, bytes.size() - used), error);
-      if (error == http::error::bad_version) error_version(bytes.substr(used));
+      const size_t n = put(boost::asio::const_buffer(rest.data(), rest.size()), error);
       used += n;
-      if (in_head) head_bytes_ += n;
-      if (in_head && head_bytes_ > limits_.header_bytes) error = http::error::header_limit;
+      if (in_head) check_head(rest, n, error);
       if (error == http::error::need_more) {
         // Of chunk sizes, extensions and trailers no more is kept than of headers.
-        if (bytes.size() - used > limits_.header_bytes) refuse(431, "The request's headers are too long.");
+        if (rest.size() - n > limits_.header_bytes) refuse(431, "The request's headers are too long.");
         break;
       }
       if (error) refuse_error(error);
@@ -77,12 +79,23 @@ class RequestParser::Impl final : public http::basic_parser<true> {
     error = http::error::bad_value;
   }
 
-  // A request line whose version is one, but not ours.
-  void error_version(std::string_view line) {
-    line = line.substr(0, line.find_first_of("\r\n"));
-    const std::string_view version = line.substr(line.rfind(' ') + 1);
-    if (version.size() >= 6 && version.starts_with("HTTP/") && decimal(version[5]))
+  // What Beast does not check, or says less about, in the first n bytes of `bytes`, which it took.
+  void check_head(std::string_view bytes, size_t n, error_code& error) {
+    head_bytes_ += n;
+    if (head_bytes_ > limits_.header_bytes) error = http::error::header_limit;
+    if (error == http::error::bad_version && is_other_version(bytes))
       refuse(505, "Only HTTP/1.1 and HTTP/1.0 are spoken here.");
+    // A header that goes on in the next line: obsolete, and not everybody reads it like that.
+    const std::string_view taken = bytes.substr(0, n);
+    if (taken.find("\r\n ") != std::string_view::npos || taken.find("\r\n\t") != std::string_view::npos)
+      refuse(400, "The request is not valid HTTP: a header is folded.");
+  }
+
+  static bool is_other_version(std::string_view line) {
+    const size_t target = line.find(' ') + 1;
+    const std::string_view version = line.substr(line.find(' ', target) + 1).substr(0, 8);
+    return version.size() == 8 && version.starts_with("HTTP/") && decimal(version[5]) && version[6] == '.' &&
+           decimal(version[7]) && version != "HTTP/1.1" && version != "HTTP/1.0";
   }
 
   void refuse_error(const error_code& error) {
@@ -152,6 +165,7 @@ class RequestParser::Impl final : public http::basic_parser<true> {
 
   size_t on_chunk_body_impl(uint64_t, BeastView bytes, error_code&) override {
     append(view(bytes));
+    chunk_left_ -= bytes.size();
     return bytes.size();
   }
 
@@ -167,12 +181,13 @@ class RequestParser::Impl final : public http::basic_parser<true> {
   }
 
   void on_response_impl(int, BeastView, int, error_code&) override {}
-  void on_chunk_header_impl(uint64_t, BeastView, error_code&) override {}
+  void on_chunk_header_impl(uint64_t size, BeastView, error_code&) override { chunk_left_ = size; }
   void on_finish_impl(error_code&) override {}
 
   HttpLimits limits_;
   size_t head_bytes_ = 0;  // taken so far
-  size_t length_ = 0;      // Content-Length, 0: unknown
+  uint64_t chunk_left_ = 0;
+  size_t length_ = 0;  // Content-Length, 0: unknown
   bool has_host_ = false, has_length_ = false, in_body_ = false;
 };
 
