@@ -21,6 +21,7 @@ void add_batch(CLI::App& app);       // a file of prompts, a file of answers
 void add_bench(CLI::App& app);       // measurements of a model on this machine
 void add_synth(CLI::App& app);       // a random checkpoint
 void add_cache(CLI::App& app);       // what lies in the cache folder
+void add_keys(CLI::App& app);        // the API keys of a server
 void add_selftest(CLI::App& app);    // every kernel against the reference, on this machine
 
 }  // namespace hadal::apps

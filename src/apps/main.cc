@@ -58,8 +58,8 @@ int usage_error(const CLI::App& app, const std::string& message) {
 void add_commands(CLI::App& app) {
   using namespace hadal::apps;
   for (void (*add)(CLI::App&) :
-       {add_chat, add_serve, add_generate, add_batch, add_inspect, add_perplexity, add_tokenize, add_encode, add_parse,
-        add_logits, add_trace, add_cache, add_bench, add_synth, add_selftest}) {
+       {add_chat, add_serve, add_generate, add_batch, add_inspect, add_perplexity, add_tokenize, add_encode,
+        add_parse, add_logits, add_trace, add_cache, add_keys, add_bench, add_synth, add_selftest}) {
     add(app);
   }
 }
