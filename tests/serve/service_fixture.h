@@ -89,7 +89,7 @@ class TestServer {
         accounts_(std::move(options.accounts)),
         metrics_({"hadal-mini", text_.model()->config().max_position_embeddings, "0.0.0", "release"}),
         replay_(text_.tokenizer(), text_.style()),
-        log_({}),
+        log_({.file = "/dev/null"}),
         service_({text_, engine_, accounts_, metrics_, replay_, log_, nullptr},
                  ModelNames("hadal-mini", options.aliases), completed(options.service)),
         thread_([this] { engine_.run(); }) {}
