@@ -15,7 +15,17 @@ struct Replay::Turn {
   std::vector<int32_t> ids;       // what stands for it
   std::string reasoning;
   std::vector<ToolCall> calls;
+  std::string handle;
   int64_t bytes = 0;
+
+  // What it is found by besides its tokens. Of its calls' ids, too: they are as unlikely to be guessed.
+  std::vector<std::string> names() const {
+    std::vector<std::string> out;
+    for (const ToolCall& call : calls)
+      if (!call.id.empty()) out.push_back(call.id);
+    out.push_back(handle);
+    return out;
+  }
 };
 
 namespace {
@@ -31,8 +41,8 @@ Hash128 turn_key(const Hash128& before, std::span<const PromptItem> items) {
   return hasher.digest();
 }
 
-std::string call_key(std::string_view owner, std::string_view id) {
-  return std::to_string(owner.size()) + ':' + std::string(owner) + std::string(id);
+std::string owned(std::string_view owner, std::string_view name) {
+  return std::to_string(owner.size()) + ':' + std::string(owner) + std::string(name);
 }
 
 int64_t bytes_of(const std::string& text) {
@@ -75,16 +85,18 @@ std::string Replay::remember(std::string_view owner, const FinishedTurn& finishe
   turn->items = std::move(*items);
   turn->reasoning = finished.message.reasoning_content;
   turn->calls = finished.message.tool_calls;
+  turn->handle = finished.handle.empty() ? turn->key.hex() : finished.handle;
 
   turn->bytes = static_cast<int64_t>(sizeof(Turn) + 160);  // list, maps
   turn->bytes += bytes_of(turn->owner) + bytes_of(turn->reasoning);
+  turn->bytes += 2 * bytes_of(turn->handle) + bytes_of(turn->owner);
   turn->bytes += static_cast<int64_t>(turn->ids.size() * sizeof(int32_t));
   for (const PromptItem& item : turn->items) turn->bytes += bytes_of(item.text) + 8;
   for (const ToolCall& call : turn->calls)
     turn->bytes +=
         2 * bytes_of(call.id) + bytes_of(call.name) + bytes_of(call.arguments) + bytes_of(turn->owner) + 64;
   if (turn->bytes > limits_.bytes || limits_.turns < 1) return {};
-  std::string handle = turn->key.hex();
+  std::string handle = turn->handle;
   insert(std::move(turn));
   return handle;
 }
@@ -97,8 +109,7 @@ void Replay::insert(TurnRef turn) {
   const auto at = std::prev(order_.end());
   // An answer that came again: the older one is still known by its calls.
   by_key_.insert_or_assign(turn->key, at);
-  for (const ToolCall& call : turn->calls)
-    if (!call.id.empty()) by_call_.insert_or_assign(call_key(turn->owner, call.id), at);
+  for (const std::string& name : turn->names()) by_name_.insert_or_assign(owned(turn->owner, name), at);
   stats_.bytes += turn->bytes;
   ++stats_.turns;
 }
@@ -107,10 +118,10 @@ void Replay::forget(Order::iterator at) {
   const TurnRef turn = *at;
   if (const auto found = by_key_.find(turn->key); found != by_key_.end() && found->second == at)
     by_key_.erase(found);
-  for (const ToolCall& call : turn->calls)
-    if (const auto found = by_call_.find(call_key(turn->owner, call.id));
-        found != by_call_.end() && found->second == at)
-      by_call_.erase(found);
+  for (const std::string& name : turn->names())
+    if (const auto found = by_name_.find(owned(turn->owner, name));
+        found != by_name_.end() && found->second == at)
+      by_name_.erase(found);
   stats_.bytes -= turn->bytes;
   --stats_.turns;
   order_.erase(at);
@@ -124,10 +135,10 @@ Replay::TurnRef Replay::find(std::string_view owner, const Hash128& key) {
   return *found->second;
 }
 
-Replay::TurnRef Replay::find_call(std::string_view owner, const std::string& id) {
+Replay::TurnRef Replay::find_named(std::string_view owner, std::string_view name) {
   const std::lock_guard lock(mutex_);
-  const auto found = by_call_.find(call_key(owner, id));
-  if (found == by_call_.end()) return nullptr;
+  const auto found = by_name_.find(owned(owner, name));
+  if (found == by_name_.end()) return nullptr;
   order_.splice(order_.end(), order_, found->second);
   return *found->second;
 }
@@ -158,7 +169,7 @@ bool Replay::restore_message(std::string_view owner, Message& message, std::stri
   bool known = false;
   for (ToolCall& call : message.tool_calls) {
     if (call.id.empty()) continue;
-    const TurnRef turn = find_call(owner, call.id);
+    const TurnRef turn = find_named(owner, call.id);
     if (turn == nullptr) continue;
     const auto stored = std::ranges::find(turn->calls, call.id, &ToolCall::id);
     if (stored == turn->calls.end() || stored->name != call.name) continue;
@@ -175,9 +186,8 @@ bool Replay::restore_message(std::string_view owner, Message& message, std::stri
 }
 
 std::optional<std::string> Replay::reasoning(std::string_view owner, std::string_view handle) {
-  const std::optional<Hash128> key = Hash128::parse(handle);
-  const TurnRef turn = key ? find(owner, *key) : nullptr;
-  if (turn == nullptr) return std::nullopt;
+  const TurnRef turn = find_named(owner, handle);
+  if (turn == nullptr || turn->handle != handle) return std::nullopt;
   return turn->reasoning;
 }
 

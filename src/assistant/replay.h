@@ -43,14 +43,14 @@ class Replay {
  public:
   Replay(const Tokenizer& tokenizer, const PromptTemplate& style, ReplayLimits limits = {});
 
-  // Remembers an answer. Returns a handle for its reasoning (32 hexadecimal digits); empty when the answer
-  // can be no turn of a conversation, or is larger than the limit.
+  // Remembers an answer. Returns the handle of its reasoning; empty when the answer can be no turn of a
+  // conversation, or is larger than the limit.
   std::string remember(std::string_view owner, const FinishedTurn& turn);
 
   // For assistant messages with tool calls that are known by their ids: spells arguments that say the same as
   // the known ones as those, and puts the reasoning back where there is none.
   void restore(std::string_view owner, std::vector<Message>& messages);
-  // The reasoning that a handle stands for. For clients that send a turn without tool calls.
+  // The reasoning of the turn with this handle. For clients that send a turn without tool calls.
   std::optional<std::string> reasoning(std::string_view owner, std::string_view handle);
 
   // The ids of a prompt of encode_chat. Problem: as of hadal::prompt_ids. Linear in the prompt.
@@ -64,7 +64,7 @@ class Replay {
   using Order = std::list<TurnRef>;  // the least recently used first
 
   TurnRef find(std::string_view owner, const Hash128& key);
-  TurnRef find_call(std::string_view owner, const std::string& id);
+  TurnRef find_named(std::string_view owner, std::string_view name);
   void insert(TurnRef turn);
   void forget(Order::iterator turn);
   bool restore_message(std::string_view owner, Message& message, std::string& reasoning);
@@ -76,7 +76,7 @@ class Replay {
   mutable std::mutex mutex_;  // guards what follows
   Order order_;
   std::unordered_map<Hash128, Order::iterator, BlockKeyHash> by_key_;
-  std::unordered_map<std::string, Order::iterator> by_call_;  // owner and id
+  std::unordered_map<std::string, Order::iterator> by_name_;  // owner and call id or handle
   ReplayStats stats_;
 };
 

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -30,6 +31,7 @@ struct FinishedTurn {
   // The model ended it, so that all of `answer` is the message. False for one that a limit, a stop string or
   // a failure cut: the message may lack some of it then.
   bool whole = true;
+  std::string handle = {};  // by which its reasoning is found again; empty: one is made
 };
 
 // A hash of 128 bits that grows. Not for secrets.

@@ -46,6 +46,10 @@ class AnswerWriter {
 
   // The prompts are about to be computed; prompt and cached of `usage` are set.
   virtual void started(const TokenUsage& usage) { static_cast<void>(usage); }
+  // Before anything of a choice: the name by which clients may give its reasoning back (Replay::reasoning).
+  virtual void handle(int choice, std::string_view name) {
+    static_cast<void>(choice), static_cast<void>(name);
+  }
   virtual void reasoning(int choice, std::string_view text) = 0;
   virtual void content(int choice, std::string_view text) = 0;
   // A call begins; its id is unique in the server.

@@ -7,6 +7,7 @@
 #include "assistant/answer_stream.h"
 #include "base/check.h"
 #include "chat/collect.h"
+#include "serve/ids.h"
 #include "serve/plain_stream.h"
 #include "serve/token_feed.h"
 
@@ -21,7 +22,8 @@ class Generation::Choice : public ParserSink {
             wake, ask.top_logprobs,
             ask.prompt_logprobs ? ask.prompts[prompt_index] : std::vector<int32_t>())),
         index_(index),
-        writer_(writer) {
+        writer_(writer),
+        shown_end_ids_(ask.show_end ? ask.end_ids : std::vector<int32_t>()) {
     prompt_usage.prompt = static_cast<int64_t>(ask.prompts[prompt_index].size());
     if (ask.plain_text)
       plain_.emplace(context.text.tokenizer(), ask.parser.stops, *this);
@@ -30,6 +32,10 @@ class Generation::Choice : public ParserSink {
   }
 
   void push(int32_t id, std::optional<TokenProbs> probs) {
+    if (std::ranges::count(shown_end_ids_, id) > 0) {
+      if (probs) writer_.token(index_, TokenPart::kContent, *probs);
+      return finish(FinishCause::kEos);
+    }
     ids.push_back(id);
     if (probs) probs_.push_back(std::move(*probs));
     if (plain_)
@@ -91,6 +97,7 @@ class Generation::Choice : public ParserSink {
   const std::shared_ptr<TokenFeed> feed;
   std::optional<RequestId> request;  // once submitted
   bool over = false;                 // nothing more comes of it
+  const std::string handle = random_hex(32);
   std::vector<int32_t> ids;
   std::vector<std::string> call_ids;
   CollectingSink message;
@@ -118,7 +125,8 @@ class Generation::Choice : public ParserSink {
 
   const int index_;
   AnswerWriter& writer_;
-  std::optional<AnswerStream> chat_;  // one of the two
+  const std::vector<int32_t> shown_end_ids_;  // that the engine takes for tokens like any other
+  std::optional<AnswerStream> chat_;          // one of the two
   std::optional<PlainStream> plain_;
   std::optional<ChoiceEnd> end_;
   std::vector<TokenProbs> probs_;  // of ids; empty when not asked for
@@ -137,7 +145,6 @@ Generation::Generation(const GenerationContext& context, Ask ask, std::unique_pt
   for (size_t i = 0; i < count; ++i)
     choices_.push_back(std::make_unique<Choice>(context_, ask_, static_cast<int>(i), *writer_, wake_));
   open_ = count;
-  scope_->facts.generates = true;
 }
 
 Asked<std::unique_ptr<Generation>> Generation::start(const GenerationContext& context, Ask ask,
@@ -150,6 +157,7 @@ Asked<std::unique_ptr<Generation>> Generation::start(const GenerationContext& co
   for (size_t first = 0; first < generation->choices_.size();
        first += static_cast<size_t>(generation->ask_.n))
     if (const auto sent = generation->submit(first); !sent) return tl::make_unexpected(sent.error());
+  generation->scope_->facts.generates = true;
   return generation;
 }
 
@@ -168,7 +176,9 @@ Asked<void> Generation::submit(size_t index) {
   request.sampling = ask_.sampling;
   request.sequence = index % static_cast<size_t>(ask_.n);
   request.max_tokens = ask_.max_tokens;
-  request.end_ids = ask_.end_ids;
+  if (ask_.context_tokens > 0)
+    request.max_tokens = std::min(ask_.max_tokens, ask_.context_tokens - choice.prompt_usage.prompt);
+  if (!ask_.show_end) request.end_ids = ask_.end_ids;
   request.allowed = context_.text.allowed();
   request.prompt_logits = ask_.prompt_logprobs;
   request.cache_scope = ask_.cache_scope;
@@ -205,6 +215,7 @@ void Generation::follow(size_t index) {
   if (news.cached) {
     choice.prompt_usage.cached = *news.cached;
     if (!std::exchange(started_, true)) writer_->started(choice.prompt_usage);
+    writer_->handle(static_cast<int>(index), choice.handle);
   }
   for (const TokenProbs& probs : news.prompt_probs)
     writer_->prompt_token(static_cast<int>(index), ++choice.prompt_position, probs);
@@ -252,6 +263,7 @@ void Generation::remember(const Choice& choice, const FinishInfo& info) {
   turn.prompt = ask_.prompts[choice.prompt_index];
   turn.answer = choice.ids;
   turn.mode = ask_.chat->mode;
+  turn.handle = choice.handle;
   turn.whole = info.reason == EndReason::kStop && info.end_id >= 0;
   turn.message.role = "assistant";
   turn.message.reasoning_content = parsed.reasoning;
