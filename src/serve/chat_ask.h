@@ -18,7 +18,8 @@ namespace hadal::serve {
 inline constexpr int64_t kMostAnswerTokens = 393216;  // B2: what the hosted API calls 384K
 
 struct ChatAsk {
-  ChatRequest chat;  // mode and effort are set by resolve_thinking
+  ChatRequest chat;     // mode and effort are set by resolve_thinking
+  bool paired = false;  // its tool results are in order already, by rules of its own API
   ModelChoice model;
   // What the client said of thinking: on or off, and how hard.
   std::optional<bool> thinking;
