@@ -165,14 +165,18 @@ const char* state_of(const KeyInfo& info) {
 
 void list(const Options& options) {
   Ledger ledger(options.ledger, Ledger::Access::kRead);
+  std::map<std::string, std::map<int64_t, Money>> spent;  // by currency
   Json out = Json::array();
   std::vector<std::vector<std::string>> rows = {
       {"ID", "NAME", "KEY", "ROLE", "RPM", "TPM", "CONCURRENT", "BALANCE", "CREATED", "EXPIRES", "STATE"}};
   for (const StoredKey& key : ledger.keys()) {
     const KeyInfo& info = key.info;
     std::optional<std::string> balance;
-    if (info.credit)
-      balance = format_money(info.credit->amount - spent_of(ledger, info.id, info.credit->currency));
+    if (info.credit) {
+      const std::string& currency = info.credit->currency;
+      if (!spent.contains(currency)) spent[currency] = ledger.spent(currency);
+      balance = format_money(info.credit->amount - spent[currency][info.id]);
+    }
     const auto number = [](const std::optional<int64_t>& value) { return value ? Json(*value) : Json(); };
     const auto day = [](const std::optional<WallTime>& value) {
       return value ? Json(show_day(*value)) : Json();

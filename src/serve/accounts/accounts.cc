@@ -116,7 +116,15 @@ void Accounts::State::open_ledger() {
 void Accounts::State::load_keys(bool first) {
   const int64_t changes = reader->key_changes();
   const std::vector<StoredKey> keys = reader->keys();
-  const std::map<int64_t, Money> spent = reader->spent(currency());
+  std::map<std::string, std::map<int64_t, Money>> spent;  // by currency
+  const auto spent_of = [&](const KeyInfo& info) {
+    const std::string& its = info.credit ? info.credit->currency : currency();
+    const auto sums = spent.contains(its) ? spent.find(its) : spent.emplace(its, reader->spent(its)).first;
+    const auto found = sums->second.find(info.id);
+    return found == sums->second.end() ? Money{} : found->second;
+  };
+  std::vector<Money> sums;
+  for (const StoredKey& key : keys) sums.push_back(spent_of(key.info));
   for (const StoredKey& key : keys) {
     if (!foreign(key.info) || key.info.revoked) continue;
     const std::string text =
@@ -126,16 +134,17 @@ void Accounts::State::load_keys(bool first) {
     log_error("{}; it is refused", text);
   }
   const std::unique_lock lock(table_mutex);
-  for (const StoredKey& key : keys) {
+  for (size_t i = 0; i < keys.size(); ++i) {
+    const StoredKey& key = keys[i];
     std::shared_ptr<KeyState>& state = stored[key.info.id];
-    if (state != nullptr) {
-      const std::lock_guard key_lock(state->mutex);
-      state->set_info(key.info);
-    } else {
-      const auto found = spent.find(key.info.id);
-      state = std::make_shared<KeyState>(key.info, found == spent.end() ? Money{} : found->second);
+    if (state == nullptr) {
+      state = std::make_shared<KeyState>(key.info, sums[i]);
       table.add(key.hash, state);
+      continue;
     }
+    const std::lock_guard key_lock(state->mutex);
+    state->set_info(key.info);
+    if (options.prices.empty()) state->spent = sums[i];  // else the sum here is ahead of the one on disk
   }
   seen_changes = changes;
 }
@@ -292,10 +301,10 @@ Balance Accounts::balance(const Caller& caller) const {
 std::vector<UsageRow> Accounts::usage(const UsageQuery& query) {
   State& s = *state_;
   std::vector<UsageRow> out;
-  if (s.reader != nullptr) {
+  if (s.writer != nullptr) {
     flush();
-    const std::lock_guard lock(s.ledger_mutex);
-    out = s.reader->usage(query);
+    // A connection of its own: a long report holds up no request.
+    out = Ledger(*s.options.ledger, Ledger::Access::kRead).usage(query);
   }
   {
     const std::lock_guard lock(s.usage_mutex);

@@ -222,6 +222,28 @@ TEST_F(WithLedger, UsageIsThereAtOnceAndOnDiskLater) {
   }
 }
 
+TEST_F(WithLedger, WithoutPricesNothingIsSpentButWhatWasSpentStaysSo) {
+  KeyInfo info = named("ann");
+  info.credit = Credit{Money{1'000'000}, "USD"};
+  const NewKey made = command_line_.add_key(info, time_.now());
+  {
+    Accounts accounts(options());
+    accounts.record(*enter(accounts, {made.key}).caller, {"m", 0, 0, 10, 0, false});
+  }
+  AccountsOptions free = options();
+  free.prices = PriceTable();
+  Accounts accounts(free);
+  const Caller caller = *enter(accounts, {made.key}).caller;
+  EXPECT_EQ(accounts.balance(caller).total, Money{0});
+  EXPECT_EQ(accounts.admit(caller).refusal(), Admission::Refusal::kBalance);
+  info = made.info;
+  info.credit->amount = Money{1'000'007};
+  command_line_.change_key(info);
+  EXPECT_TRUE(enter(accounts, {made.key}).caller);
+  EXPECT_EQ(accounts.record(caller, {"m", 0, 0, 10, 0, false}), Money{});
+  EXPECT_EQ(accounts.balance(caller).total, Money{7});
+}
+
 TEST_F(WithLedger, ABalanceInAnotherCurrency) {
   AccountsOptions yuan = options();
   yuan.prices = prices("CNY");
