@@ -57,7 +57,7 @@ void add_options(CLI::App& command, ServeOptions& o) {
       .add_option("--ctx", o.service.rules.context_tokens,
                   "tokens of prompt and answer together (default: what the model and --memory hold)")
       ->check(CLI::PositiveNumber);
-  command.add_option("--max-batch", o.scheduler.max_batch, "requests that run at the same time")
+  command.add_option("--batch", o.scheduler.max_batch, "requests that run at the same time")
       ->check(CLI::Range(1, 4096))
       ->capture_default_str();
   command
