@@ -278,6 +278,7 @@ Connection::Awaitable<CountedAnswer> Connection::handle(HttpRequest request, Cou
 }
 
 Connection::Awaitable<Connection::After> Connection::refuse(const HttpRequest& request, Refusal refusal) {
+  ++hub_.counters.rejected;
   Reply reply{request_id(request),      request.path, true,
               request.method == "HEAD", false,        cors_headers(hub_.config.cors, request)};
   ReadyAnswer answer = error_answer(hub_.config, request.path, refusal);

@@ -43,7 +43,7 @@ class Counted {
 
 struct Counters {
   std::atomic<int64_t> open_connections{0}, open_answers{0}, connections{0}, refused{0}, requests{0},
-      bytes_in{0}, bytes_out{0}, body_bytes{0};
+      rejected{0}, bytes_in{0}, bytes_out{0}, body_bytes{0};
 };
 
 // An answer with the count of answers that it is part of.

@@ -16,9 +16,9 @@ struct Header {
 };
 
 struct HttpRequest {
-  std::string method;           // as sent: "GET"
-  std::string path;             // percent-decoded, valid UTF-8, begins with "/", ends with one only if it is "/"
-  std::string query;            // as sent, without "?"
+  std::string method;  // as sent: "GET"
+  std::string path;    // percent-decoded, valid UTF-8, begins with "/", ends with one only if it is "/"
+  std::string query;   // as sent, without "?"
   std::vector<Header> headers;  // names as sent
   std::string body;
   std::string peer;  // the client's address

@@ -15,6 +15,7 @@
 #include <mutex>
 #include <thread>
 
+#include "base/check.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "serve/http/connection.h"
@@ -86,6 +87,7 @@ class HttpServer::Impl {
 
   void start() {
     const std::scoped_lock lock(mutex_);
+    HADAL_CHECK(!workers_, "an HTTP server starts once");
     if (hub_.config.tls) tls_.emplace(make_tls_context(*hub_.config.tls));
     listen();
     hub_.config.limits.connections = allow_connections(hub_.config.limits.connections);
@@ -129,8 +131,14 @@ class HttpServer::Impl {
 
   HttpStats stats() const {
     const Counters& c = hub_.counters;
-    return {c.open_connections, c.open_answers, c.connections, c.refused,
-            c.requests,         c.bytes_in,     c.bytes_out};
+    return {.open_connections = c.open_connections,
+            .open_answers = c.open_answers,
+            .connections = c.connections,
+            .refused = c.refused,
+            .requests = c.requests,
+            .rejected = c.rejected,
+            .bytes_in = c.bytes_in,
+            .bytes_out = c.bytes_out};
   }
 
   int port() const { return endpoint_.port(); }
@@ -174,7 +182,6 @@ class HttpServer::Impl {
 
   asio::awaitable<void> accept_loop() {
     for (;;) {
-      tcp::endpoint peer;
       auto [error, socket] = co_await acceptor_.async_accept(kResult);
       if (!acceptor_.is_open()) co_return;
       if (error) {
@@ -183,18 +190,22 @@ class HttpServer::Impl {
         co_await pause.async_wait(kResult);
         continue;
       }
-      ++hub_.counters.connections;
-      error_code ignored;
-      socket.set_option(tcp::no_delay(true), ignored);
-      if (hub_.connections.size() >= hub_.config.limits.connections) {
-        refuse(std::move(socket));
-        continue;
+      try {
+        accept(std::move(socket));
+      } catch (const std::exception& e) {
+        log_error("a connection could not be accepted: {}", e.what());
       }
-      const auto address = socket.remote_endpoint(ignored).address();
-      std::make_shared<Connection>(hub_, make_transport(Socket(std::move(socket)), tls_ ? &*tls_ : nullptr),
-                                   address.to_string())
-          ->start();
     }
+  }
+
+  void accept(tcp::socket socket) {
+    ++hub_.counters.connections;
+    if (hub_.connections.size() >= hub_.config.limits.connections) return refuse(std::move(socket));
+    error_code ignored;
+    socket.set_option(tcp::no_delay(true), ignored);
+    const std::string peer = socket.remote_endpoint(ignored).address().to_string();
+    auto transport = make_transport(Socket(std::move(socket)), tls_ ? &*tls_ : nullptr);
+    std::make_shared<Connection>(hub_, std::move(transport), peer)->start();
   }
 
   // Says so in plain text; with TLS there is nothing that could be said without work.

@@ -66,10 +66,12 @@ struct HttpStats {
   int64_t connections = 0;   // accepted so far, those refused included
   int64_t refused = 0;       // of these, because there were too many
   int64_t requests = 0;      // whose headers were understood
+  int64_t rejected = 0;      // requests, or what should have been one, that the server refused itself
   int64_t bytes_in = 0, bytes_out = 0;
 };
 
-// All methods from any thread, start() once and first. The Handler and its answers must stay valid until
+// All methods from any thread, start() once and first; it raises the process's limit of open files if that is
+// too low for the connections. The Handler and its answers must stay valid until
 // stop() has returned; wakes may come later.
 class HttpServer {
  public:

@@ -276,6 +276,7 @@ TEST(Connection, LongBodiesAreRefusedWhileTheyCome) {
     EXPECT_TRUE(response.complete);
   }
   EXPECT_EQ(server.server().stats().open_answers, 0);
+  EXPECT_EQ(server.server().stats().rejected, 2);
 }
 
 TEST(Connection, BodiesOfAllRequestsTogetherAreLimited) {
