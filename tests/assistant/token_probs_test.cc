@@ -63,7 +63,8 @@ std::vector<float> random_logits(size_t n, uint32_t seed, float spread) {
 }
 
 TEST(TokenProbs, AgreeWithTheOracle) {
-  for (const size_t n : {1, 2, 15, 16, 17, 63, 64, 65, 1000, 129280})
+  EXPECT_EQ(differs(random_logits(129280, 1, 2.5f), 7, 20), "");
+  for (const size_t n : {1, 2, 15, 16, 17, 63, 64, 65, 1000, 5000})
     for (const float spread : {0.0f, 0.1f, 2.5f, 40.0f, 1e30f})
       for (const int k : {0, 1, 5, 20}) {
         const auto logits = random_logits(n, static_cast<uint32_t>(n), spread);
@@ -116,9 +117,9 @@ TEST(TokenProbs, DifferencesBeyondAFloat) {
 }
 
 TEST(TokenProbs, AllTogetherAreOne) {
-  const auto logits = random_logits(5000, 3, 3);
+  const auto logits = random_logits(1000, 3, 3);
   double sum = 0;
-  for (int32_t id = 0; id < 5000; ++id) sum += std::exp(token_probs(logits, id, 0).chosen.logprob);
+  for (int32_t id = 0; id < 1000; ++id) sum += std::exp(token_probs(logits, id, 0).chosen.logprob);
   EXPECT_NEAR(sum, 1, 1e-5);
 }
 
