@@ -312,15 +312,22 @@ TEST(Ledger, SurvivesKills) {
       }
     }
     ::close(ends[1]);
-    std::this_thread::sleep_for(microseconds(random() % 20'000));
+    const auto hear = [&] {
+      char what = 0;
+      if (::read(ends[0], &what, 1) != 1) return false;
+      keys += what == 'k';
+      requests += what == 'u' ? 2 : 0;
+      return true;
+    };
+    // Somewhere in the opening, or some time after so many transactions.
+    const uint64_t transactions = random() % 10;
+    for (uint64_t i = 0; i < transactions; ++i) ASSERT_TRUE(hear());
+    std::this_thread::sleep_for(microseconds(random() % 5'000));
     ::kill(pid, SIGKILL);
     int status = 0;
     ASSERT_EQ(::waitpid(pid, &status, 0), pid);
     ASSERT_TRUE(WIFSIGNALED(status)) << status;
-    for (char what = 0; ::read(ends[0], &what, 1) == 1;) {
-      keys += what == 'k';
-      requests += what == 'u' ? 2 : 0;
-    }
+    while (hear()) continue;
     ::close(ends[0]);
 
     Ledger ledger(file, Access::kCreate);
