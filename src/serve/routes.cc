@@ -1,6 +1,7 @@
 // Every route of the server (api.md B1.1), with all spellings that clients use.
 #include "serve/admin/operations.h"
 #include "serve/openai/chat.h"
+#include "serve/openai/completions.h"
 #include "serve/openai/models.h"
 #include "serve/service.h"
 
@@ -22,6 +23,9 @@ void Service::add_routes() {
   post({"/v1/chat/completions", "/chat/completions", "/beta/chat/completions", "/beta/v1/chat/completions",
         "/v1/beta/chat/completions", "/v1/v1/chat/completions"},
        Door::kInference, chat_completions);
+  post({"/v1/completions", "/completions", "/beta/completions", "/beta/v1/completions",
+        "/v1/beta/completions", "/v1/v1/completions"},
+       Door::kInference, completions);
   get({"/v1/models", "/models", "/beta/models", "/anthropic/v1/models", "/v1/v1/models"}, Door::kKey,
       list_models);
   get({"/v1/models/{id}", "/models/{id}", "/beta/models/{id}", "/anthropic/v1/models/{id}",

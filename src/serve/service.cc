@@ -138,39 +138,50 @@ Asked<ModelChoice> Service::choose_model(ApiCall& api, std::string_view name) co
   return choice;
 }
 
+BodyRules Service::body_rules(ApiCall& api) const {
+  return {config_.most_choices, [this, &api](std::string_view name) { return choose_model(api, name); }};
+}
+
 // Without keys everybody is the same person.
 std::string Service::cache_scope(const ApiCall& api, std::string_view user) const {
   if (!parts_.accounts.needs_key()) return {};
   return fmt::format("{}\n{}", api.caller().name(), user);
 }
 
-Asked<Ask> Service::prepare(const ApiCall& api, ChatAsk& ask) const {
+Asked<Service::Prompt> Service::render(const ApiCall& api, ChatAsk& ask) const {
   const ChatRules& rules = config_.rules;
   const std::string scope = cache_scope(api, ask.user);
   if (const auto set = resolve_thinking(ask, rules); !set) return tl::make_unexpected(set.error());
-  if (const auto paired = pair_tool_results(ask.chat.messages, rules); !paired)
-    return tl::make_unexpected(paired.error());
+  if (!ask.paired)
+    if (const auto paired = pair_tool_results(ask.chat.messages, rules); !paired)
+      return tl::make_unexpected(paired.error());
   parts_.replay.restore(scope, ask.chat.messages);
-
-  auto settings = settings_of(ask, rules);
-  if (!settings) return settings;
-  const auto items = parts_.text.items(ask.chat);
+  auto items = parts_.text.items(ask.chat);
   if (!items) return refuse(items.error());
   auto ids = parts_.replay.prompt_ids(scope, *items);
   if (!ids) return refuse(ids.error());
+  return Prompt{std::move(*items), std::move(*ids)};
+}
+
+Asked<Ask> Service::prepare(const ApiCall& api, ChatAsk& ask) const {
+  const ChatRules& rules = config_.rules;
+  auto prompt = render(api, ask);
+  if (!prompt) return tl::make_unexpected(prompt.error());
+  auto settings = settings_of(ask, rules);
+  if (!settings) return settings;
   const int64_t by_default =
       ask.chat.mode == Mode::kThinking ? rules.default_max_thinking : rules.default_max_tokens;
-  const auto budget =
-      token_budget(static_cast<int64_t>(ids->size()), ask.max_tokens, by_default, rules.context_tokens);
+  const auto budget = token_budget(static_cast<int64_t>(prompt->ids.size()), ask.max_tokens, by_default,
+                                   rules.context_tokens);
   if (!budget) return tl::make_unexpected(budget.error());
   settings->max_tokens = *budget;
-  settings->parser.start = parser_start(*items);
+  settings->parser.start = parser_start(prompt->items);
   settings->parser.tools = !ask.chat.tools.empty();
   settings->parser.whole_values = !ask.stream;
-  settings->prompts.push_back(std::move(*ids));
+  settings->prompts.push_back(std::move(prompt->ids));
   settings->end_ids = parts_.text.end_ids();
-  settings->cache_scope = scope;
-  if (parts_.log.wants_prompts()) api.scope->facts.prompt = render_flat(*items);
+  settings->cache_scope = cache_scope(api, ask.user);
+  if (parts_.log.wants_prompts()) api.scope->facts.prompt = render_flat(prompt->items);
   settings->chat = std::move(ask.chat);
   return settings;
 }

@@ -13,6 +13,7 @@
 #include "engine/engine.h"
 #include "serve/accounts/accounts.h"
 #include "serve/api_call.h"
+#include "serve/body_rules.h"
 #include "serve/chat_ask.h"
 #include "serve/generation.h"
 #include "serve/http/message.h"
@@ -85,9 +86,16 @@ class Service {
 
   // Which model a body's `model` means; remembers it for the record of the request.
   Asked<ModelChoice> choose_model(ApiCall& api, std::string_view name) const;
+  // For the readers of bodies. Borrows the call.
+  BodyRules body_rules(ApiCall& api) const;
 
-  // A conversation as prompt ids and settings. Restores what clients leave out of tool loops, refuses what
-  // does not fit the context.
+  // A conversation as the model sees it. Restores what clients leave out of tool loops.
+  struct Prompt {
+    std::vector<PromptItem> items;
+    std::vector<int32_t> ids;
+  };
+  Asked<Prompt> render(const ApiCall& api, ChatAsk& ask) const;
+  // The same with its settings. Refuses what does not fit the context.
   Asked<Ask> prepare(const ApiCall& api, ChatAsk& ask) const;
   // Whose cached prefixes a request may use.
   std::string cache_scope(const ApiCall& api, std::string_view user) const;

@@ -113,7 +113,7 @@ Answered tokenize(Service& service, ApiCall& api) {
 
   std::vector<int32_t> ids;
   if (fields.has("messages")) {
-    auto ask = read_chat(service, api, *body);
+    auto ask = read_chat(service.body_rules(api), *body);
     if (!ask) return tl::make_unexpected(ask.error());
     auto prepared = service.prepare(api, *ask);
     if (!prepared) return tl::make_unexpected(prepared.error());

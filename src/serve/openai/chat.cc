@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <limits>
 #include <set>
 
 #include "chat/encode.h"
@@ -11,17 +10,13 @@
 #include "chat/python_json.h"
 #include "serve/ids.h"
 #include "serve/openai/chat_writer.h"
+#include "serve/openai/settings.h"
 
 namespace hadal::serve {
 namespace {
 
-constexpr size_t kMostStops = 16, kMostTools = 128, kMostUserBytes = 512, kMostNameBytes = 128;
+constexpr size_t kMostTools = 128, kMostNameBytes = 128;
 constexpr int kMostLogprobs = 20;
-
-tl::unexpected<ApiError> bad_body(const Problem& problem) {
-  return refuse("Failed to deserialize the JSON body into the target type: " + problem.to_string(),
-                problem.where);
-}
 
 // Parts that a text model cannot read, before anything else is said about them.
 Asked<void> refuse_media(const JsonValue& messages) {
@@ -133,7 +128,7 @@ Asked<void> read_thinking(const JsonValue& body, ChatAsk& ask) {
   if (const JsonValue* think = body.find("think"); s && think != nullptr && think->is_bool())
     s = fields.boolean("think", ask.thinking);
   if (s) s = fields.text("reasoning_effort", ask.effort);
-  if (!s) return bad_body(s.error());
+  if (!s) return refuse_type(s.error());
   if (const JsonValue* thinking = body.find("thinking")) {
     const JsonValue* type = thinking->is_object() ? thinking->find("type") : nullptr;
     if (type == nullptr || (type->text != "enabled" && type->text != "disabled" && type->text != "adaptive"))
@@ -143,97 +138,24 @@ Asked<void> read_thinking(const JsonValue& body, ChatAsk& ask) {
   return {};
 }
 
-bool member_is_true(const JsonValue& body, std::string_view object, std::string_view member) {
-  const JsonValue* outer = body.find(object);
-  const JsonValue* value = outer != nullptr && outer->is_object() ? outer->find(member) : nullptr;
-  return value != nullptr && value->is(JsonValue::Kind::kTrue);
-}
-
-// One sampled value and its range, in the words of the hosted API.
-Asked<void> check_range(std::string_view name, const std::optional<float>& value, float low, float high,
-                        bool low_is_out = false) {
-  if (!value || (*value <= high && (low_is_out ? *value > low : *value >= low))) return {};
-  return refuse(fmt::format("Invalid {0} value, the valid range of {0} is {1}{2}, {3}]", name,
-                            low_is_out ? "(" : "[", low, high),
-                std::string(name));
-}
-
 }  // namespace
 
-ApiError cannot_enforce(std::string_view what, std::string_view param) {
-  return {.message = fmt::format("This server cannot enforce {} yet. Leave it out, or ask for the format in "
-                                 "the messages and check the answer.",
-                                 what),
-          .code = "unsupported_feature",
-          .param = std::string(param)};
-}
-
-Asked<void> read_settings(const Service& service, const JsonValue& body, ChatAsk& ask) {
-  const Fields fields(body);
-  constexpr int64_t kMostTokens = int64_t{1} << 40;
-  std::optional<int64_t> completion_tokens;
-  Result<void> s = fields.real("temperature", ask.temperature);
-  if (s) s = fields.real("top_p", ask.top_p);
-  if (s) s = fields.real("min_p", ask.min_p);
-  if (s) s = fields.real("presence_penalty", ask.presence_penalty);
-  if (s) s = fields.real("frequency_penalty", ask.frequency_penalty);
-  if (s) s = fields.real("repetition_penalty", ask.repetition_penalty);
-  if (s) s = fields.whole("top_k", -1, std::numeric_limits<int32_t>::max(), ask.top_k);
-  if (s) s = fields.whole("seed", 0, std::numeric_limits<uint64_t>::max(), ask.seed);
-  if (s) s = fields.whole("max_tokens", std::numeric_limits<int64_t>::min(), kMostTokens, ask.max_tokens);
-  if (s)
-    s = fields.whole("max_completion_tokens", std::numeric_limits<int64_t>::min(), kMostTokens,
-                     completion_tokens);
-  if (s) s = fields.boolean("stream", ask.stream);
-  if (s) s = fields.text("user", ask.user);
-  if (s) s = fields.text("user_id", ask.user);
-  if (!s) return bad_body(s.error());
-  if (ask.top_k == -1) ask.top_k = 0;  // as vLLM spells "all"
-  if (!ask.max_tokens) ask.max_tokens = completion_tokens;
-  if (ask.max_tokens && *ask.max_tokens < 1)
-    return refuse("max_tokens must be greater than zero", "max_tokens");
-  if (ask.user.size() > kMostUserBytes)
-    return refuse(fmt::format("Invalid 'user_id': string too long. Expected a string with maximum length {}, "
-                              "but got a string with length {} instead",
-                              kMostUserBytes, ask.user.size()),
-                  "user_id");
-  if (const JsonValue* bias = body.find("logit_bias"); bias != nullptr && !bias->keys.empty())
-    return refuse("logit_bias is not supported by this server", "logit_bias");
-
-  Asked<void> range = check_range("temperature", ask.temperature, 0, 2);
-  if (range) range = check_range("top_p", ask.top_p, 0, 1, true);
-  if (range) range = check_range("min_p", ask.min_p, 0, 1);
-  if (range) range = check_range("presence_penalty", ask.presence_penalty, -2, 2);
-  if (range) range = check_range("frequency_penalty", ask.frequency_penalty, -2, 2);
-  if (range) range = check_range("repetition_penalty", ask.repetition_penalty, 0, 10, true);
-  if (!range) return range;
-
-  if (const auto stops = fields.texts("stop", kMostStops, true, ask.stops); !stops)
-    return refuse(stops.error().to_string(), "stop");
-  std::erase(ask.stops, "");
-  if (const auto n = fields.whole("n", 1, service.config().most_choices, ask.n); !n)
-    return refuse(
-        fmt::format("Invalid n value: expected a whole number from 1 to {}", service.config().most_choices),
-        "n");
-  return {};
-}
-
-Asked<ChatAsk> read_chat(Service& service, ApiCall& api, const JsonValue& body) {
+Asked<ChatAsk> read_chat(const BodyRules& rules, const JsonValue& body) {
   ChatAsk ask;
   std::string name;
   const Fields fields(body);
-  if (const auto s = fields.text("model", name); !s) return bad_body(s.error());
+  if (const auto s = fields.text("model", name); !s) return refuse_type(s.error());
   const JsonValue* messages = body.find("messages");
-  if (messages == nullptr) return bad_body({"", "missing field `messages`"});
+  if (messages == nullptr) return refuse_type({"", "missing field `messages`"});
   if (messages->is_array() && messages->items.empty()) return refuse("Empty input messages", "messages");
 
-  auto model = service.choose_model(api, name);
+  auto model = rules.choose_model(name);
   if (!model) return tl::make_unexpected(model.error());
   ask.model = std::move(*model);
   if (messages->is_array())
     if (const auto text = refuse_media(*messages); !text) return tl::make_unexpected(text.error());
   auto chat = chat_request_from_value(body);
-  if (!chat) return bad_body(chat.error());
+  if (!chat) return refuse_type(chat.error());
   ask.chat = std::move(*chat);
   ask.chat.response_format.clear();
   if (const JsonValue* on = body.find("continue_final_message");
@@ -241,11 +163,11 @@ Asked<ChatAsk> read_chat(Service& service, ApiCall& api, const JsonValue& body) 
     ask.chat.continue_last = true;
 
   Asked<void> s = read_thinking(body, ask);
-  if (s) s = read_settings(service, body, ask);
+  if (s) s = read_settings(rules, body, ask);
   bool logprobs = false;
   int top_logprobs = 0;
   if (s)
-    if (const auto flag = fields.boolean("logprobs", logprobs); !flag) s = bad_body(flag.error());
+    if (const auto flag = fields.boolean("logprobs", logprobs); !flag) s = refuse_type(flag.error());
   if (s)
     if (const auto count = fields.whole("top_logprobs", 0, kMostLogprobs, top_logprobs); !count)
       s = refuse(fmt::format("Invalid top_logprobs value, the valid range of top_logprobs is [0, {}]",
@@ -264,7 +186,7 @@ Asked<ChatAsk> read_chat(Service& service, ApiCall& api, const JsonValue& body) 
 Answered chat_completions(Service& service, ApiCall& api) {
   const auto body = api.body();
   if (!body) return tl::make_unexpected(body.error());
-  auto ask = read_chat(service, api, *body);
+  auto ask = read_chat(service.body_rules(api), *body);
   if (!ask) return tl::make_unexpected(ask.error());
   auto prepared = service.prepare(api, *ask);
   if (!prepared) return tl::make_unexpected(prepared.error());
@@ -285,7 +207,7 @@ Answered chat_completions(Service& service, ApiCall& api) {
 Answered apply_template(Service& service, ApiCall& api) {
   const auto body = api.body();
   if (!body) return tl::make_unexpected(body.error());
-  auto ask = read_chat(service, api, *body);
+  auto ask = read_chat(service.body_rules(api), *body);
   if (!ask) return tl::make_unexpected(ask.error());
   const auto prepared = service.prepare(api, *ask);
   if (!prepared) return tl::make_unexpected(prepared.error());
