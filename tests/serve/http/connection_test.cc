@@ -29,10 +29,10 @@ size_t sum(std::string_view text) {
 }
 
 TEST(Connection, KeepsOpen) {
-  TestServer server;
+  HttpTestServer server;
   RawClient client(server.port());
   for (int i = 0; i < 50; ++i) {
-    client.send(request("POST", "/a%20b/?q=1", "body"));
+    client.send(http_request("POST", "/a%20b/?q=1", "body"));
     const RawResponse response = client.read();
     EXPECT_TRUE(is_echo(response, "POST /a b ?q=1 4 " + std::to_string(sum("body"))));
     EXPECT_TRUE(response.body.ends_with(" 127.0.0.1"));
@@ -43,14 +43,14 @@ TEST(Connection, KeepsOpen) {
   }
   EXPECT_EQ(server.server().stats().connections, 1);
   EXPECT_EQ(server.server().stats().requests, 50);
-  client.send(request("GET", "/", {}, "Connection: close\r\n"));
+  client.send(http_request("GET", "/", {}, "Connection: close\r\n"));
   const RawResponse last = client.read();
   EXPECT_EQ(last.header("connection"), "close");
   EXPECT_TRUE(client.at_end());
 }
 
 TEST(Connection, OldClients) {
-  TestServer server;
+  HttpTestServer server;
   RawClient one(server.port());
   one.send("GET / HTTP/1.0\r\n\r\n");
   EXPECT_TRUE(is_echo(one.read(), "GET / ? 0 0"));
@@ -72,10 +72,10 @@ TEST(Connection, OldClients) {
 }
 
 TEST(Connection, PipelinedRequestsAreAnsweredInOrder) {
-  TestServer server;
+  HttpTestServer server;
   RawClient client(server.port());
   std::string all;
-  for (int i = 0; i < 200; ++i) all += request("POST", "/" + std::to_string(i), std::to_string(i));
+  for (int i = 0; i < 200; ++i) all += http_request("POST", "/" + std::to_string(i), std::to_string(i));
   client.send(all);
   for (int i = 0; i < 200; ++i)
     EXPECT_TRUE(is_echo(client.read(), "POST /" + std::to_string(i) + " ? " +
@@ -84,12 +84,12 @@ TEST(Connection, PipelinedRequestsAreAnsweredInOrder) {
 }
 
 TEST(Connection, BodiesInAnyPieces) {
-  TestServer server;
+  HttpTestServer server;
   std::string body(3'000'000, 'a');
   for (size_t i = 0; i < body.size(); ++i) body[i] = static_cast<char>(i * 7919 >> 3);
   const std::string expected = "POST /x ? " + std::to_string(body.size()) + " " + std::to_string(sum(body));
   RawClient client(server.port());
-  client.send(request("POST", "/x", body));
+  client.send(http_request("POST", "/x", body));
   EXPECT_TRUE(is_echo(client.read(), expected));
 
   std::string chunked;
@@ -97,17 +97,17 @@ TEST(Connection, BodiesInAnyPieces) {
     const std::string_view piece = std::string_view(body).substr(at, size);
     append_chunk(chunked, piece);
   }
-  client.send(request("POST", "/x", {}, "Transfer-Encoding: chunked\r\n") + chunked +
+  client.send(http_request("POST", "/x", {}, "Transfer-Encoding: chunked\r\n") + chunked +
               "0\r\nTrailer: x\r\n\r\n");
   EXPECT_TRUE(is_echo(client.read(), expected));
 
-  const std::string small = request("POST", "/y", "0123456789");
+  const std::string small = http_request("POST", "/y", "0123456789");
   for (const char c : small) client.send(std::string(1, c));
   EXPECT_TRUE(is_echo(client.read(), "POST /y ? 10 " + std::to_string(sum("0123456789"))));
 }
 
 TEST(Connection, ContinuesWhenAsked) {
-  TestServer server;
+  HttpTestServer server;
   RawClient client(server.port());
   client.send("POST /x HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n");
   EXPECT_EQ(client.read(false, true).status, 100);
@@ -120,33 +120,33 @@ TEST(Connection, ContinuesWhenAsked) {
 }
 
 TEST(Connection, HeadHasNoBody) {
-  TestServer server;
+  HttpTestServer server;
   RawClient client(server.port());
-  client.send(request("HEAD", "/x"));
+  client.send(http_request("HEAD", "/x"));
   const RawResponse head = client.read(true);
   EXPECT_EQ(head.status, 200);
   EXPECT_NE(head.header("content-length"), "0");
-  client.send(request("HEAD", "/feed"));
+  client.send(http_request("HEAD", "/feed"));
   server.feed()->push("text");
   EXPECT_EQ(client.read(true).header("content-type"), "text/event-stream; charset=utf-8");
   EXPECT_TRUE(eventually([&] { return server.feed()->destroyed(); }));
-  client.send(request("GET", "/none"));
+  client.send(http_request("GET", "/none"));
   const RawResponse none = client.read();
   EXPECT_EQ(none.status, 204);
   EXPECT_EQ(none.header("content-length"), "");
-  client.send(request("GET", "/missing"));
+  client.send(http_request("GET", "/missing"));
   EXPECT_EQ(client.read().body, "not here") << "the connection is still in step";
 }
 
 TEST(Connection, RequestIds) {
-  TestServer server;
+  HttpTestServer server;
   RawClient client(server.port());
-  client.send(request("GET", "/", {}, "X-Request-ID: mine 1\r\n"));
+  client.send(http_request("GET", "/", {}, "X-Request-ID: mine 1\r\n"));
   const RawResponse mine = client.read();
   EXPECT_EQ(mine.header("x-request-id"), "mine 1");
   EXPECT_EQ(mine.header("request-id"), "mine 1");
   EXPECT_NE(mine.body.find(" mine 1 "), std::string::npos);
-  client.send(request("GET", "/"));
+  client.send(http_request("GET", "/"));
   const RawResponse ours = client.read();
   EXPECT_TRUE(ours.header("x-request-id").starts_with("req_"));
   EXPECT_NE(ours.body.find(ours.header("request-id")), std::string::npos);
@@ -155,23 +155,23 @@ TEST(Connection, RequestIds) {
 }
 
 TEST(Connection, OptionsAndCors) {
-  TestServer off;
+  HttpTestServer off;
   RawClient client(off.port());
-  client.send(request("OPTIONS", "*"));
+  client.send(http_request("OPTIONS", "*"));
   const RawResponse plain = client.read();
   EXPECT_EQ(plain.status, 204);
   EXPECT_NE(plain.header("allow"), "");
   EXPECT_EQ(plain.header("access-control-allow-origin"), "");
 
-  TestServer any([](HttpConfig& config) { config.cors.mode = CorsPolicy::Mode::kAny; });
+  HttpTestServer any([](HttpConfig& config) { config.cors.mode = CorsPolicy::Mode::kAny; });
   RawClient browser(any.port());
   const std::string origin = "Origin: https://chat.example.org\r\nAccess-Control-Request-Method: POST\r\n";
-  browser.send(request("OPTIONS", "/feed", {}, origin));
+  browser.send(http_request("OPTIONS", "/feed", {}, origin));
   const RawResponse preflight = browser.read();
   EXPECT_EQ(preflight.status, 204);
   EXPECT_EQ(preflight.header("access-control-allow-origin"), "*");
   EXPECT_NE(preflight.header("access-control-allow-headers"), "");
-  browser.send(request("GET", "/missing", {}, origin + "Host2: evil\r\n"));
+  browser.send(http_request("GET", "/missing", {}, origin + "Host2: evil\r\n"));
   EXPECT_EQ(browser.read().header("access-control-allow-origin"), "*");
   browser.send("GET /x HTTP/1.1\r\nHost: anything.example\r\n\r\n");
   EXPECT_EQ(browser.read().status, 200) << "whoever allows any origin has no names to protect";
@@ -182,7 +182,7 @@ TEST(Connection, OptionsAndCors) {
 }
 
 TEST(Connection, OtherNamesForLoopbackAreRefused) {
-  TestServer server;
+  HttpTestServer server;
   for (const char* host : {"localhost", "127.0.0.1:80", "[::1]:8080", "LOCALHOST"}) {
     RawClient client(server.port());
     client.send("GET / HTTP/1.1\r\nHost: " + std::string(host) + "\r\n\r\n");
@@ -196,9 +196,10 @@ TEST(Connection, OtherNamesForLoopbackAreRefused) {
     EXPECT_TRUE(response.body.starts_with("403 [/x] ")) << response.body;
   }
   RawClient browser(server.port());
-  browser.send(request("POST", "/x", "{}", "Sec-Fetch-Site: cross-site\r\nOrigin: https://evil.example\r\n"));
+  browser.send(
+      http_request("POST", "/x", "{}", "Sec-Fetch-Site: cross-site\r\nOrigin: https://evil.example\r\n"));
   EXPECT_EQ(browser.read().status, 403);
-  TestServer named([](HttpConfig& config) { config.allowed_hosts = {"box.lan"}; });
+  HttpTestServer named([](HttpConfig& config) { config.allowed_hosts = {"box.lan"}; });
   RawClient client(named.port());
   client.send("GET / HTTP/1.1\r\nHost: box.lan:1\r\n\r\n");
   EXPECT_EQ(client.read().status, 200);
@@ -207,15 +208,15 @@ TEST(Connection, OtherNamesForLoopbackAreRefused) {
 }
 
 TEST(Connection, HandlersThatThrow) {
-  TestServer server;
+  HttpTestServer server;
   RawClient client(server.port());
   for (const char* path : {"/throw", "/null", "/throw_pull"}) {
-    client.send(request("GET", path));
+    client.send(http_request("GET", path));
     const RawResponse response = client.read();
     EXPECT_EQ(response.status, 500) << path;
     EXPECT_TRUE(response.body.starts_with("500 [" + std::string(path) + "] ")) << response.body;
   }
-  client.send(request("GET", "/throw_late"));
+  client.send(http_request("GET", "/throw_late"));
   const RawResponse late = client.read();
   EXPECT_EQ(late.status, 200);
   EXPECT_FALSE(late.complete) << "a client must see that an answer was cut";
@@ -223,7 +224,7 @@ TEST(Connection, HandlersThatThrow) {
 }
 
 TEST(Connection, WhatIsNotHttpIsRefused) {
-  TestServer server;
+  HttpTestServer server;
   const std::vector<std::pair<std::string, int>> cases = {
       {"nonsense\r\n\r\n", 400},
       {"GET / HTTP/1.1\r\n\r\n", 400},
@@ -240,7 +241,7 @@ TEST(Connection, WhatIsNotHttpIsRefused) {
   };
   for (const auto& [bytes, status] : cases) {
     RawClient client(server.port());
-    client.send(bytes + request("GET", "/smuggled"));
+    client.send(bytes + http_request("GET", "/smuggled"));
     const RawResponse response = client.read();
     EXPECT_EQ(response.status, status) << bytes.substr(0, 100);
     EXPECT_TRUE(response.complete);
@@ -258,7 +259,7 @@ TEST(Connection, WhatIsNotHttpIsRefused) {
 }
 
 TEST(Connection, LongBodiesAreRefusedWhileTheyCome) {
-  TestServer server;
+  HttpTestServer server;
   const std::string piece(1 << 20, 'a');
   for (const bool chunked : {false, true}) {
     RawClient client(server.port());
@@ -280,19 +281,19 @@ TEST(Connection, LongBodiesAreRefusedWhileTheyCome) {
 }
 
 TEST(Connection, BodiesOfAllRequestsTogetherAreLimited) {
-  TestServer server([](HttpConfig& config) {
+  HttpTestServer server([](HttpConfig& config) {
     config.limits.all_body_bytes = 1'000'000;
     config.workers = 4;
   });
   // One that is being handled and one that is still being read.
   RawClient handled(server.port()), reading(server.port());
-  handled.send(request("POST", "/block", std::string(450'000, 'a')));
+  handled.send(http_request("POST", "/block", std::string(450'000, 'a')));
   ASSERT_TRUE(eventually([&] { return server.blocked() == 1; }));
   reading.send("POST /x HTTP/1.1\r\nHost: localhost\r\nContent-Length: 450001\r\n\r\n" +
                std::string(450'000, 'a'));
   ASSERT_TRUE(eventually([&] { return server.server().stats().bytes_in > 900'000; }));
   RawClient third(server.port());
-  third.send(request("POST", "/x", std::string(200'000, 'a')));
+  third.send(http_request("POST", "/x", std::string(200'000, 'a')));
   const RawResponse refused = third.read();
   EXPECT_EQ(refused.status, 503);
   EXPECT_EQ(refused.header("retry-after"), "1");
@@ -301,12 +302,12 @@ TEST(Connection, BodiesOfAllRequestsTogetherAreLimited) {
   reading.send("a");
   EXPECT_EQ(reading.read().status, 200);
   RawClient fourth(server.port());
-  fourth.send(request("POST", "/x", std::string(900'000, 'a')));
+  fourth.send(http_request("POST", "/x", std::string(900'000, 'a')));
   EXPECT_EQ(fourth.read().status, 200) << "all is given back";
 }
 
 TEST(Connection, SlowClientsAreNotWaitedFor) {
-  TestServer server([](HttpConfig& config) {
+  HttpTestServer server([](HttpConfig& config) {
     config.limits.header_timeout = milliseconds(150);
     config.limits.body_timeout = milliseconds(150);
     config.limits.idle_timeout = milliseconds(150);
@@ -322,13 +323,13 @@ TEST(Connection, SlowClientsAreNotWaitedFor) {
   body.send("POST /x HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\nabc");
   EXPECT_EQ(body.read().status, 408);
   RawClient idle(server.port());
-  idle.send(request("GET", "/"));
+  idle.send(http_request("GET", "/"));
   EXPECT_EQ(idle.read().status, 200);
   EXPECT_TRUE(idle.at_end());
 }
 
 TEST(Connection, ABodyMustKeepAPace) {
-  TestServer server([](HttpConfig& config) {
+  HttpTestServer server([](HttpConfig& config) {
     config.limits.body_timeout = milliseconds(300);
     config.limits.body_bytes_per_second = 1'000'000;
   });
@@ -347,9 +348,9 @@ TEST(Connection, ABodyMustKeepAPace) {
 }
 
 TEST(Connection, AStreamComesAsItIsMade) {
-  TestServer server;
+  HttpTestServer server;
   RawClient client(server.port());
-  client.send(request("GET", "/feed"));
+  client.send(http_request("GET", "/feed"));
   const auto feed = server.feed();
   for (int i = 0; i < 20; ++i) {
     const std::string text = "data: " + std::to_string(i) + "\n\n";
@@ -361,23 +362,23 @@ TEST(Connection, AStreamComesAsItIsMade) {
   EXPECT_TRUE(client.read_until("\r\n0\r\n\r\n").ends_with("last\r\n0\r\n\r\n"));
   EXPECT_TRUE(eventually([&] { return feed->destroyed(); }));
   feed->push("nobody is there");  // a wake for an answer that is gone
-  client.send(request("GET", "/"));
+  client.send(http_request("GET", "/"));
   EXPECT_TRUE(is_echo(client.read(), "GET / ? 0 0"));
 }
 
 TEST(Connection, AnAnswerThatIsThereAtOnceHasALength) {
-  TestServer server;
+  HttpTestServer server;
   RawClient client(server.port());
-  client.send(request("GET", "/feed"));
+  client.send(http_request("GET", "/feed"));
   server.feed()->end();
   const RawResponse response = client.read();
   EXPECT_EQ(response.header("content-length"), "0");
 }
 
 TEST(Connection, WhatComesFastIsGathered) {
-  TestServer server([](HttpConfig& config) { config.flush_interval = std::chrono::hours(1); });
+  HttpTestServer server([](HttpConfig& config) { config.flush_interval = std::chrono::hours(1); });
   RawClient client(server.port());
-  client.send(request("GET", "/feed"));
+  client.send(http_request("GET", "/feed"));
   const auto feed = server.feed();
   feed->push("first");
   EXPECT_NE(client.read_until("first\r\n").find("5\r\nfirst\r\n"), std::string::npos) << "at once";
@@ -388,9 +389,9 @@ TEST(Connection, WhatComesFastIsGathered) {
 }
 
 TEST(Connection, SilenceIsFilled) {
-  TestServer server([](HttpConfig& config) { config.keep_alive_interval = milliseconds(20); });
+  HttpTestServer server([](HttpConfig& config) { config.keep_alive_interval = milliseconds(20); });
   RawClient client(server.port());
-  client.send(request("GET", "/feed"));
+  client.send(http_request("GET", "/feed"));
   for (int i = 0; i < 3; ++i)
     EXPECT_TRUE(client.read_until(": keep-alive\n\n").ends_with(": keep-alive\n\n"))
         << "the head before the first";
@@ -401,19 +402,19 @@ TEST(Connection, SilenceIsFilled) {
 }
 
 TEST(Connection, AClientThatDoesNotReadCostsNothing) {
-  TestServer server([](HttpConfig& config) { config.limits.write_timeout = milliseconds(300); });
+  HttpTestServer server([](HttpConfig& config) { config.limits.write_timeout = milliseconds(300); });
   RawClient client(server.port(), true);
-  client.send(request("GET", "/flood"));
+  client.send(http_request("GET", "/flood"));
   ASSERT_TRUE(eventually([&] { return server.flooded() > 0; }));
   EXPECT_TRUE(eventually([&] { return server.idle(); })) << "dropped";
   EXPECT_LT(server.flooded(), 64 << 20) << "what the system's buffers take, and no more";
 }
 
 TEST(Connection, AClientThatGoesCancelsItsAnswer) {
-  TestServer server;
+  HttpTestServer server;
   for (int how = 0; how < 4; ++how) {
     RawClient client(server.port());
-    client.send(request("GET", "/feed"));
+    client.send(http_request("GET", "/feed"));
     const auto feed = server.feed(static_cast<size_t>(how));
     if (how > 0) {
       feed->push("text");
@@ -430,22 +431,22 @@ TEST(Connection, AClientThatGoesCancelsItsAnswer) {
 }
 
 TEST(Connection, AClientThatGoesBehindALotOfRequestsIsSeen) {
-  TestServer server;
+  HttpTestServer server;
   RawClient client(server.port());
-  client.send(request("GET", "/feed"));
+  client.send(http_request("GET", "/feed"));
   const auto feed = server.feed();
-  const std::string more = request("POST", "/x", std::string(50'000, 'a'));
+  const std::string more = http_request("POST", "/x", std::string(50'000, 'a'));
   for (int i = 0; i < 2; ++i) client.send(more);  // more than is read ahead, less than the system keeps
   client.close();
   EXPECT_TRUE(eventually([&] { return feed->destroyed() && server.idle(); }));
 }
 
 TEST(Connection, AClientMayGoWhileItsRequestIsHandled) {
-  TestServer server([](HttpConfig& config) { config.workers = 1; });
+  HttpTestServer server([](HttpConfig& config) { config.workers = 1; });
   std::vector<RawClient> clients;
   for (int i = 0; i < 10; ++i) {
     clients.emplace_back(server.port());
-    clients.back().send(request("GET", "/block"));
+    clients.back().send(http_request("GET", "/block"));
   }
   ASSERT_TRUE(
       eventually([&] { return server.blocked() == 1 && server.server().stats().open_answers == 10; }));
@@ -458,15 +459,15 @@ TEST(Connection, AClientMayGoWhileItsRequestIsHandled) {
 }
 
 TEST(Connection, TooManyConnections) {
-  TestServer server([](HttpConfig& config) { config.limits.connections = 3; });
+  HttpTestServer server([](HttpConfig& config) { config.limits.connections = 3; });
   std::vector<RawClient> open;
   for (int i = 0; i < 3; ++i) {
     open.emplace_back(server.port());
-    open.back().send(request("GET", "/"));
+    open.back().send(http_request("GET", "/"));
     EXPECT_EQ(open.back().read().status, 200);
   }
   RawClient refused(server.port());
-  refused.send(request("GET", "/"));
+  refused.send(http_request("GET", "/"));
   const RawResponse response = refused.read();
   EXPECT_EQ(response.status, 503);
   EXPECT_TRUE(response.complete);
@@ -474,7 +475,7 @@ TEST(Connection, TooManyConnections) {
   open.pop_back();
   EXPECT_TRUE(eventually([&] { return server.server().stats().open_connections == 2; }));
   RawClient next(server.port());
-  next.send(request("GET", "/"));
+  next.send(http_request("GET", "/"));
   EXPECT_EQ(next.read().status, 200);
   EXPECT_EQ(server.server().stats().refused, 1);
 }

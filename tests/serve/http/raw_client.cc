@@ -137,8 +137,8 @@ RawResponse RawClient::read(bool head, bool informational) {
   return response;
 }
 
-std::string request(std::string_view method, std::string_view target, std::string_view body,
-                    std::string_view more_headers) {
+std::string http_request(std::string_view method, std::string_view target, std::string_view body,
+                         std::string_view more_headers) {
   std::string out = std::string(method) + " " + std::string(target) + " HTTP/1.1\r\nHost: localhost\r\n";
   out += more_headers;
   if (!body.empty()) out += "Content-Length: " + std::to_string(body.size()) + "\r\n";

@@ -56,7 +56,7 @@ class RawClient {
 };
 
 // A whole request with these lines after Host.
-std::string request(std::string_view method, std::string_view target, std::string_view body = {},
-                    std::string_view more_headers = {});
+std::string http_request(std::string_view method, std::string_view target, std::string_view body = {},
+                         std::string_view more_headers = {});
 
 }  // namespace hadal::serve

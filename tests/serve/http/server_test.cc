@@ -32,14 +32,14 @@ bool can_connect(int port) {
 }
 
 TEST(HttpServer, SaysWhereItListens) {
-  TestServer server([](HttpConfig& config) { config.host = "localhost"; });
+  HttpTestServer server([](HttpConfig& config) { config.host = "localhost"; });
   EXPECT_GT(server.port(), 0);
   EXPECT_EQ(server.server().url(), "http://127.0.0.1:" + std::to_string(server.port()));
   EXPECT_TRUE(can_connect(server.port()));
 }
 
 TEST(HttpServer, SaysWhyItCannotListen) {
-  TestServer first;
+  HttpTestServer first;
   const auto start = [](std::string host, int port) {
     HttpConfig config;
     config.host = std::move(host);
@@ -74,11 +74,11 @@ TEST(HttpServer, ListensOnIPv6) {
 TEST(HttpServer, StopsAtAnyTime) {
   HttpServer never(HttpConfig{}, no_handler());
   never.stop();
-  TestServer server;
+  HttpTestServer server;
   RawClient idle(server.port()), streaming(server.port()), handled(server.port());
-  streaming.send(request("GET", "/feed"));
+  streaming.send(http_request("GET", "/feed"));
   const auto feed = server.feed();
-  handled.send(request("GET", "/block"));
+  handled.send(http_request("GET", "/block"));
   ASSERT_TRUE(eventually([&] { return server.blocked() == 1; }));
   std::thread stopping([&] { server.server().stop(); });
   EXPECT_TRUE(idle.at_end());
@@ -93,11 +93,11 @@ TEST(HttpServer, StopsAtAnyTime) {
 }
 
 TEST(HttpServer, DrainFinishesWhatRuns) {
-  TestServer server;
+  HttpTestServer server;
   RawClient idle(server.port()), running(server.port()), begun(server.port());
-  idle.send(request("GET", "/"));
+  idle.send(http_request("GET", "/"));
   EXPECT_EQ(idle.read().status, 200);
-  running.send(request("GET", "/feed"));
+  running.send(http_request("GET", "/feed"));
   const auto feed = server.feed();
   feed->push("one ");
   running.read_until("one ");
@@ -122,9 +122,9 @@ TEST(HttpServer, DrainFinishesWhatRuns) {
 }
 
 TEST(HttpServer, DrainDropsWhatDoesNotEnd) {
-  TestServer server;
+  HttpTestServer server;
   RawClient client(server.port());
-  client.send(request("GET", "/feed"));
+  client.send(http_request("GET", "/feed"));
   const auto feed = server.feed();
   feed->push("text");
   client.read_until("text");
@@ -135,12 +135,12 @@ TEST(HttpServer, DrainDropsWhatDoesNotEnd) {
 
 TEST(HttpServer, AThousandStreamsLoseNothing) {
   constexpr int kStreams = 1000, kPieces = 40;
-  TestServer server;
+  HttpTestServer server;
   std::vector<RawClient> clients;
   clients.reserve(kStreams);
   for (int i = 0; i < kStreams; ++i) {
     clients.emplace_back(server.port(), false, 300);
-    clients.back().send(request("GET", "/feed?" + std::to_string(i)));
+    clients.back().send(http_request("GET", "/feed?" + std::to_string(i)));
   }
   const auto piece = [](const std::string& stream, int n) {
     return "data: " + std::to_string(n) + " of " + stream + "\n\n";
@@ -167,7 +167,7 @@ TEST(HttpServer, AThousandStreamsLoseNothing) {
 }
 
 TEST(HttpServer, ClientsThatComeAndGoLeaveNothing) {
-  TestServer server;
+  HttpTestServer server;
   std::mt19937 random(1);
   for (int i = 0; i < 2000; ++i) {
     RawClient client(server.port());
@@ -178,20 +178,20 @@ TEST(HttpServer, ClientsThatComeAndGoLeaveNothing) {
         client.send("POST /x HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\nab");
         break;
       case 2:
-        client.send(request("GET", "/flood"));
+        client.send(http_request("GET", "/flood"));
         break;
       case 3:
-        client.send(request("GET", "/") + request("GET", "/feed"));
+        client.send(http_request("GET", "/") + http_request("GET", "/feed"));
         break;
       default:
-        client.send(request("GET", "/feed"));
+        client.send(http_request("GET", "/feed"));
         break;
     }
     if (random() % 2) client.reset();
   }
   EXPECT_TRUE(eventually([&] { return server.server().stats().connections == 2000 && server.idle(); }));
   RawClient client(server.port());
-  client.send(request("GET", "/"));
+  client.send(http_request("GET", "/"));
   EXPECT_EQ(client.read().status, 200);
 }
 

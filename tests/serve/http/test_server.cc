@@ -106,7 +106,7 @@ void Feed::end() {
   wake_();
 }
 
-TestServer::TestServer(std::function<void(HttpConfig&)> change) {
+HttpTestServer::HttpTestServer(std::function<void(HttpConfig&)> change) {
   HttpConfig config;
   config.port = 0;
   config.error_body = [](std::string_view path, int status, std::string_view message) {
@@ -119,30 +119,30 @@ TestServer::TestServer(std::function<void(HttpConfig&)> change) {
   server_->start();
 }
 
-TestServer::~TestServer() {
+HttpTestServer::~HttpTestServer() {
   unblock();
   server_->stop();
 }
 
-bool TestServer::idle() const {
+bool HttpTestServer::idle() const {
   const HttpStats stats = server_->stats();
   return stats.open_answers == 0 && stats.open_connections == 0 && alive_ == 0;
 }
 
-std::shared_ptr<Feed> TestServer::feed(size_t n) {
+std::shared_ptr<Feed> HttpTestServer::feed(size_t n) {
   std::unique_lock lock(mutex_);
   if (!changed_.wait_for(lock, std::chrono::seconds(60), [&] { return feeds_.size() > n; }))
     throw std::runtime_error("no request for /feed came");
   return feeds_[n];
 }
 
-void TestServer::unblock() {
+void HttpTestServer::unblock() {
   const std::scoped_lock lock(mutex_);
   unblocked_ = true;
   changed_.notify_all();
 }
 
-std::unique_ptr<HttpAnswer> TestServer::handle(HttpRequest request, Wake wake) {
+std::unique_ptr<HttpAnswer> HttpTestServer::handle(HttpRequest request, Wake wake) {
   if (request.path == "/feed") {
     const std::scoped_lock lock(mutex_);
     feeds_.push_back(std::make_shared<Feed>(request.query));

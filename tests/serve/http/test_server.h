@@ -29,7 +29,7 @@ class Feed {
  private:
   const std::string query_;
   friend class FeedAnswer;
-  friend class TestServer;
+  friend class HttpTestServer;
   std::mutex mutex_;
   std::string text_;
   bool end_ = false;
@@ -38,10 +38,10 @@ class Feed {
   std::atomic<int> pulls_{0};
 };
 
-class TestServer {
+class HttpTestServer {
  public:
-  explicit TestServer(std::function<void(HttpConfig&)> change = {});
-  ~TestServer();
+  explicit HttpTestServer(std::function<void(HttpConfig&)> change = {});
+  ~HttpTestServer();
 
   int port() const { return server_->port(); }
   HttpServer& server() { return *server_; }

@@ -18,7 +18,7 @@ class Tls : public testing::Test {
 
   test::TempFolder folder_;
   TlsFiles files_ = make_certificate(folder_);
-  TestServer server_{with(files_)};
+  HttpTestServer server_{with(files_)};
 };
 
 TEST_F(Tls, RequestsAndStreams) {
@@ -26,11 +26,11 @@ TEST_F(Tls, RequestsAndStreams) {
   TlsClient client(server_.port());
   const std::string body(500'000, 'a');
   for (int i = 0; i < 3; ++i) {
-    client.send(request("POST", "/x", body));
+    client.send(http_request("POST", "/x", body));
     const RawResponse response = client.read();
     EXPECT_TRUE(response.body.starts_with("POST /x ? 500000 ")) << response.body;
   }
-  client.send(request("GET", "/feed"));
+  client.send(http_request("GET", "/feed"));
   const auto feed = server_.feed();
   for (const char* text : {"one", "two", "three"}) {
     feed->push(text);
@@ -38,7 +38,7 @@ TEST_F(Tls, RequestsAndStreams) {
   }
   feed->end();
   client.read_until("0\r\n\r\n");
-  client.send(request("GET", "/", {}, "Connection: close\r\n"));
+  client.send(http_request("GET", "/", {}, "Connection: close\r\n"));
   EXPECT_EQ(client.read().status, 200);
   EXPECT_TRUE(client.at_end());
   EXPECT_TRUE(client.was_told_goodbye());
@@ -53,7 +53,7 @@ TEST_F(Tls, OldVersionsAreRefused) {
 TEST_F(Tls, AClientThatGoesCancelsItsAnswer) {
   for (int how = 0; how < 3; ++how) {
     TlsClient client(server_.port());
-    client.send(request("GET", "/feed"));
+    client.send(http_request("GET", "/feed"));
     const auto feed = server_.feed(static_cast<size_t>(how));
     feed->push("text");
     client.read_until("text");
@@ -67,7 +67,7 @@ TEST_F(Tls, AClientThatGoesCancelsItsAnswer) {
 
 TEST_F(Tls, AClientThatDoesNotReadIsWaitedFor) {
   TlsClient client(server_.port());
-  client.send(request("GET", "/flood"));
+  client.send(http_request("GET", "/flood"));
   ASSERT_TRUE(eventually([&] { return server_.flooded() > 0; }));
   constexpr int64_t kRead = 10 << 20, kInFlight = 64 << 20;
   for (int64_t bytes = 0; bytes < kRead;) {
@@ -81,7 +81,7 @@ TEST_F(Tls, AClientThatDoesNotReadIsWaitedFor) {
 
 TEST_F(Tls, WhoDoesNotSpeakItIsClosed) {
   RawClient plain(server_.port());
-  plain.send(request("GET", "/"));
+  plain.send(http_request("GET", "/"));
   EXPECT_FALSE(plain.read_until("\r\n\r\n").starts_with("HTTP/"));
   RawClient silent(server_.port());
   ASSERT_TRUE(eventually([&] { return server_.server().stats().open_connections >= 1; }));
@@ -93,7 +93,7 @@ TEST_F(Tls, WhoDoesNotSpeakItIsClosed) {
 TEST(TlsHandshake, MustNotTakeForever) {
   test::TempFolder folder;
   const TlsFiles files = make_certificate(folder);
-  TestServer server([&](HttpConfig& config) {
+  HttpTestServer server([&](HttpConfig& config) {
     config.tls = files;
     config.limits.header_timeout = std::chrono::milliseconds(100);
   });
