@@ -171,6 +171,15 @@ Answered detokenize(Service& service, ApiCall& api) {
   return reply(fmt::format("{{\"content\":{0},\"prompt\":{0}}}", text));
 }
 
+Answered tokenizer_info(Service& service, ApiCall&) {
+  std::string out;
+  JsonOut json(out);
+  json.begin('{').field("tokenizer_class", "PreTrainedTokenizerFast");
+  json.field("bos_token", special::kBos).field("eos_token", special::kEos);
+  json.field("model_max_length", service.config().rules.context_tokens).end('}');
+  return reply(std::move(out));
+}
+
 Answered not_supported(Service&, ApiCall& api) {
   return tl::make_unexpected(
       ApiError{.status = 501,

@@ -14,6 +14,7 @@ Answered props(Service& service, ApiCall& api);    // llama.cpp
 Answered slots(Service& service, ApiCall& api);
 Answered tokenize(Service& service, ApiCall& api);
 Answered detokenize(Service& service, ApiCall& api);
+Answered tokenizer_info(Service& service, ApiCall& api);  // vLLM; lm-evaluation-harness asks before /tokenize
 // A route that other servers have and this one has not: 501.
 Answered not_supported(Service& service, ApiCall& api);
 
