@@ -135,10 +135,12 @@ void Metrics::render_server(PrometheusText& text, const ServerStats& server) con
            "Memory of the process that is resident, mapped weights too.", {}, resident_bytes());
   text.one("process_start_time_seconds", Type::kGauge, "When the process started, in Unix time.", {},
            server.start_time_unix_seconds);
-  text.one("hadal_http_connections", Type::kGauge, "Connections that are open.", {}, server.open_connections);
+  text.one("hadal_http_open_connections", Type::kGauge, "Connections that are open.", {},
+           server.open_connections);
   text.one("hadal_http_connections_total", Type::kCounter, "Connections that were accepted.", {},
            server.accepted_connections);
-  text.one("hadal_http_streams", Type::kGauge, "Answers that are being streamed.", {}, server.open_streams);
+  text.one("hadal_http_open_streams", Type::kGauge, "Answers that are being streamed.", {},
+           server.open_streams);
   {
     const std::lock_guard lock(mutex_);
     text.family("hadal_http_requests_total", Type::kCounter,

@@ -79,7 +79,7 @@ class LoadTest(unittest.TestCase):
         load.connect_and_drop(self.server.port, DROPPED)
         self.idle()
         deadline = time.monotonic() + 60
-        while self.metric("hadal_http_connections") > 1:  # ours
+        while self.metric("hadal_http_open_connections") > 1:  # ours
             self.assertLess(time.monotonic(), deadline, "connections that nobody holds are still open")
             time.sleep(0.1)
         grown = self.server.memory() - before

@@ -190,7 +190,7 @@ TEST(Metrics, ServerAndKeys) {
   EXPECT_EQ(value("hadal_replay_hits_total"), 1);
   EXPECT_EQ(value("hadal_replay_misses_total"), 0);
   EXPECT_EQ(value("hadal_restored_reasoning_total"), 4);
-  EXPECT_EQ(value("hadal_http_connections"), 7);
+  EXPECT_EQ(value("hadal_http_open_connections"), 7);
   EXPECT_EQ(value("hadal_http_connections_total"), 70);
   EXPECT_EQ(value("process_start_time_seconds"), 1.7e9);
   EXPECT_EQ(value("hadal_key_requests_total", {{"key", "ann"}}), 3);
