@@ -111,6 +111,13 @@ class Reader {
   const std::string& file_;
 };
 
+std::string lower(std::string_view text) {
+  std::string out(text);
+  for (char& c : out)
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  return out;
+}
+
 bool applies(const OffPeak& window, std::chrono::weekday day, minutes time) {
   const auto begins = [&](std::chrono::weekday d) { return (window.days >> d.c_encoding() & 1) != 0; };
   const minutes end = window.to > window.from ? window.to : window.to + kDay;
@@ -174,15 +181,22 @@ PriceTable PriceTable::parse(std::string_view json, const std::string& name) {
     prices.cache_miss = reader.price(model, where, "input_cache_miss");
     prices.output = reader.price(model, where, "output");
     prices.off_peak = model.find("off_peak") != nullptr ? reader.windows(model, where) : off_peak;
-    out.models_.emplace(models->keys[i], std::move(prices));
+    if (!out.models_.emplace(lower(models->keys[i]), std::move(prices)).second)
+      reader.complain(where, "the model comes more than once");
   }
   return out;
 }
 
 const ModelPrices* PriceTable::find(std::string_view model) const {
-  auto found = models_.find(model);
-  if (found == models_.end()) found = models_.find("*");
-  return found == models_.end() ? nullptr : &found->second;
+  const std::string whole = lower(model);
+  // The name, then the name without its last part, and so on.
+  for (size_t length = whole.size(); length != std::string::npos; length = whole.rfind('-', length - 1)) {
+    const auto found = models_.find(std::string_view(whole).substr(0, length));
+    if (found != models_.end()) return &found->second;
+    if (length == 0) break;
+  }
+  const auto rest = models_.find("*");
+  return rest == models_.end() ? nullptr : &rest->second;
 }
 
 Money PriceTable::cost(const Usage& usage, WallTime when) const {

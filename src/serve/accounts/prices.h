@@ -38,7 +38,8 @@ class PriceTable {
 
   bool empty() const { return models_.empty(); }
   const std::string& currency() const { return currency_; }  // empty without prices
-  // Prices of this model, those of "*" if it has none, else nullptr.
+  // Prices of this model, in any case of letters; else those of its name with parts behind a '-' left out
+  // ("DeepSeek-V4-Flash-0731" is a deepseek-v4-flash); else those of "*", else nullptr.
   const ModelPrices* find(std::string_view model) const;
   // Exact, rounded once, to the nearest billionth. A model without prices costs nothing.
   Money cost(const Usage& usage, WallTime when) const;

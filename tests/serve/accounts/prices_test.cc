@@ -122,6 +122,18 @@ TEST(Prices, WhichModel) {
   EXPECT_EQ(test::prices().find("other"), nullptr);
 }
 
+TEST(Prices, NamesOfCheckpoints) {
+  const PriceTable table = PriceTable::load(HADAL_SOURCE_DIR "/docs/prices.example.json");
+  const ModelPrices* const flash = table.find("deepseek-v4-flash");
+  ASSERT_NE(flash, nullptr);
+  EXPECT_EQ(table.find("DeepSeek-V4-Flash"), flash);
+  EXPECT_EQ(table.find("DeepSeek-V4-Flash-0731"), flash);
+  EXPECT_EQ(table.find("DeepSeek-V4-Flash-0731-FP8-x"), flash);
+  for (const char* const name : {"", "-", "--", "deepseek", "deepseek-v4", "deepseek-v4-flashy",
+                                 "deepseek-v4-flash.2", "-deepseek-v4-flash", "hadal-mini"})
+    EXPECT_EQ(table.find(name), nullptr) << name;
+}
+
 TEST(Prices, CountsThatMakeNoSenseDoNotOverflow) {
   const PriceTable table = with_window("");
   EXPECT_EQ(table.cost({"m", INT64_MIN, -1, -5, 0, false}, kMonday).nano, 0);
@@ -156,6 +168,7 @@ TEST(Prices, ErrorsNameFileAndField) {
        "models.m.output"},
       {models(R"({"m": {"input": 1}})"), "unknown field 'input'"},
       {models(R"({"m": )" + good + R"(, "m": )" + good + "}"), "more than once"},
+      {models(R"({"M": )" + good + R"(, "m": )" + good + "}"), "models.m: the model comes more than once"},
       {R"({"currency": "USD", "price": 1})", "unknown field 'price'"},
       {window("3"), "off_peak[0]"},
       {window(R"({"from": "1:00", "to": "02:00", "discount_percent": 1})"), "off_peak[0].from"},
