@@ -1,5 +1,8 @@
 // Every route of the server (api.md B1.1), with all spellings that clients use.
 #include "serve/admin/operations.h"
+#include "serve/anthropic/messages.h"
+#include "serve/ollama/chat.h"
+#include "serve/ollama/models.h"
 #include "serve/openai/chat.h"
 #include "serve/openai/completions.h"
 #include "serve/openai/models.h"
@@ -33,6 +36,27 @@ void Service::add_routes() {
       Door::kKey, show_model);
   get({"/user/balance", "/v1/user/balance"}, Door::kKey, user_balance);
 
+  // Anthropic
+  post({"/v1/messages", "/anthropic/v1/messages", "/anthropic/messages", "/messages", "/v1/v1/messages",
+        "/anthropic/v1/v1/messages"},
+       Door::kInference, anthropic::messages);
+  post(
+      {"/v1/messages/count_tokens", "/anthropic/v1/messages/count_tokens", "/anthropic/messages/count_tokens",
+       "/messages/count_tokens", "/v1/v1/messages/count_tokens", "/anthropic/v1/v1/messages/count_tokens"},
+      Door::kKey, anthropic::count_tokens);
+
+  // Ollama
+  post({"/api/chat"}, Door::kInference, ollama::chat);
+  post({"/api/generate"}, Door::kInference, ollama::generate);
+  get({"/api/tags"}, Door::kKey, ollama::list_models);
+  get({"/api/ps"}, Door::kKey, ollama::list_running);
+  post({"/api/show"}, Door::kKey, ollama::show_model);
+  get({"/api/version"}, Door::kOpen, ollama::version);
+  post({"/api/pull"}, Door::kKey, ollama::pull);
+  post({"/api/embed", "/api/embeddings", "/api/push", "/api/create", "/api/copy"}, Door::kKey,
+       ollama::not_supported);
+  add("DELETE", {"/api/delete"}, Door::kKey, ollama::not_supported);
+
   // Operations
   get({"/"}, Door::kOpen, root);
   get({"/health", "/v1/health", "/healthz", "/ping", "/live"}, Door::kOpen, health);
@@ -44,6 +68,7 @@ void Service::add_routes() {
   get({"/slots"}, Door::kAdmin, slots);
   post({"/tokenize", "/v1/tokenize"}, Door::kKey, tokenize);
   post({"/detokenize", "/v1/detokenize"}, Door::kKey, detokenize);
+  get({"/tokenizer_info"}, Door::kKey, tokenizer_info);
   post({"/apply-template"}, Door::kKey, apply_template);
   post({"/completion", "/infill", "/embeddings", "/v1/embeddings", "/embedding", "/rerank", "/v1/rerank"},
        Door::kKey, not_supported);

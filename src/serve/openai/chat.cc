@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <set>
 
 #include "chat/encode.h"
 #include "chat/json_fields.h"
@@ -11,11 +10,11 @@
 #include "serve/ids.h"
 #include "serve/openai/chat_writer.h"
 #include "serve/openai/settings.h"
+#include "serve/openai/tools.h"
 
 namespace hadal::serve {
 namespace {
 
-constexpr size_t kMostTools = 128, kMostNameBytes = 128;
 constexpr int kMostLogprobs = 20;
 
 // Parts that a text model cannot read, before anything else is said about them.
@@ -31,43 +30,6 @@ Asked<void> refuse_media(const JsonValue& messages) {
         if (type->text.find(kind) != std::string::npos)
           return refuse(fmt::format("This model does not support {}", kind), "messages");
     }
-  }
-  return {};
-}
-
-// The tools themselves are read with the messages.
-Asked<void> check_tools(const JsonValue& body) {
-  const JsonValue* tools = body.find("tools");
-  if (tools == nullptr) return {};
-  if (tools->items.size() > kMostTools)
-    return refuse(fmt::format("tools: expected at most {}, found {}", kMostTools, tools->items.size()),
-                  "tools");
-  std::set<std::string> names;
-  for (size_t i = 0; i < tools->items.size(); ++i) {
-    const std::string where = fmt::format("tools[{}].function", i);
-    const JsonValue* function = tools->items[i].find("function");
-    if (function == nullptr || !function->is_object()) return refuse(where + ": expected an object", "tools");
-    const JsonValue* name = function->find("name");
-    const auto letter = [](char c) {
-      return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
-             c == '-';
-    };
-    if (name == nullptr || !name->is_string() || name->text.empty() || name->text.size() > kMostNameBytes ||
-        !std::all_of(name->text.begin(), name->text.end(), letter))
-      return refuse(fmt::format("{}.name: expected 1 to {} letters, digits, _ and -", where, kMostNameBytes),
-                    "tools");
-    if (!names.insert(name->text).second)
-      return refuse(fmt::format("{}.name: there is another tool called {}", where, name->text), "tools");
-    const JsonValue* parameters = function->find("parameters");
-    if (parameters != nullptr) {
-      const JsonValue* type = parameters->is_object() ? parameters->find("type") : nullptr;
-      const bool empty = parameters->is_object() && parameters->keys.empty();
-      if (!empty && (type == nullptr || type->text != "object"))
-        return refuse(where + ".parameters: expected a JSON schema of type \"object\"", "tools");
-    }
-    const JsonValue* strict = function->find("strict");
-    if (strict != nullptr && strict->is(JsonValue::Kind::kTrue))
-      return tl::make_unexpected(cannot_enforce("a tool with strict: true", "tools"));
   }
   return {};
 }
