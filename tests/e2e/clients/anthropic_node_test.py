@@ -1,0 +1,16 @@
+"""The package of Anthropic for Node; what it does is in anthropic.mjs."""
+
+import unittest
+
+import program
+import support
+
+
+class AnthropicOfNode(unittest.TestCase):
+    def test_everything(self):
+        support.node(self, "anthropic.mjs", mini=support.start_server(), scripted=support.start_scripted(),
+                     locked=support.start_server("--api-key", "right", "--ctx", 256))
+
+
+if __name__ == "__main__":
+    program.main()

@@ -1,0 +1,352 @@
+"""The openai package of Python: chat completions, tools, completions, models, errors."""
+
+import asyncio
+import os
+import unittest
+
+import openai
+import program
+import support
+from support import MODEL, PLAIN, STORY
+
+mini = scripted = None
+
+
+def setUpModule():
+    global mini, scripted
+    mini, scripted = support.start_server(), support.start_scripted()
+
+
+def client_of(server, **options):
+    client = openai.OpenAI(**{"base_url": server.url + "/v1", "api_key": "none", "max_retries": 0, **options})
+    unittest.addModuleCleanup(client.close)
+    return client
+
+
+class Chat(unittest.TestCase):
+    def setUp(self):
+        self.client = client_of(mini)
+
+    def create(self, model=PLAIN, messages=STORY, **more):
+        return self.client.chat.completions.create(**{"model": model, "messages": messages, "max_tokens": 60, "seed": 3, **more})
+
+    def text(self, **more):
+        return self.create(**more).choices[0].message.content
+
+    def test_an_answer(self):
+        answer = self.create()
+        self.assertEqual(answer.object, "chat.completion")
+        self.assertEqual(answer.model, support.OWN_NAME)
+        self.assertTrue(answer.id)
+        self.assertTrue(answer.system_fingerprint)
+        [choice] = answer.choices
+        self.assertEqual(choice.message.role, "assistant")
+        self.assertIn("fox", choice.message.content)
+        self.assertEqual(choice.finish_reason, "length")
+        self.assertIsNone(choice.message.tool_calls)
+        self.assertFalse(hasattr(choice.message, "reasoning_content"))
+        self.assertEqual(answer.usage.completion_tokens, 60)
+        self.assertEqual(answer.usage.total_tokens, answer.usage.prompt_tokens + 60)
+        self.assertEqual(answer.usage.completion_tokens_details.reasoning_tokens, 0)
+        self.assertEqual(answer.usage.prompt_cache_hit_tokens + answer.usage.prompt_cache_miss_tokens,
+                         answer.usage.prompt_tokens)
+
+    def test_a_request_has_an_id(self):
+        raw = self.client.chat.completions.with_raw_response.create(model=PLAIN, messages=STORY, max_tokens=1,
+                                                                    extra_headers={"x-request-id": "my-own-7"})
+        self.assertEqual(raw.headers["x-request-id"], "my-own-7")
+        self.assertEqual(raw.parse()._request_id, "my-own-7")
+
+    def test_a_stream_says_what_the_whole_answer_says(self):
+        whole = self.create()
+        chunks = list(self.create(stream=True))
+        self.assertEqual(len({chunk.id for chunk in chunks}), 1)
+        self.assertEqual(chunks[0].choices[0].delta.role, "assistant")
+        text = "".join(chunk.choices[0].delta.content or "" for chunk in chunks)
+        self.assertEqual(text, whole.choices[0].message.content)
+        self.assertEqual([c.choices[0].finish_reason for c in chunks][-1], "length")
+        self.assertEqual({c.choices[0].finish_reason for c in chunks[:-1]}, {None})
+        self.assertEqual([c.usage is not None for c in chunks].count(True), 1)
+        self.assertEqual(chunks[-1].usage.completion_tokens, whole.usage.completion_tokens)
+
+    def test_include_usage(self):
+        chunks = list(self.create(stream=True, stream_options={"include_usage": True}))
+        self.assertEqual([c.usage is not None for c in chunks].count(True), 1)
+        self.assertEqual(chunks[-1].usage.completion_tokens, 60)
+
+    def test_the_stream_helper(self):
+        with self.client.chat.completions.stream(model=MODEL, messages=STORY, max_tokens=2000, seed=3) as stream:
+            kinds = {event.type for event in stream}
+            final = stream.get_final_completion()
+        self.assertLessEqual({"chunk", "content.delta", "content.done"}, kinds)
+        self.assertEqual(final.choices[0].message.content, self.text(model=MODEL, max_tokens=2000))
+
+    def test_a_client_of_asyncio(self):
+        async def talk():
+            async with openai.AsyncOpenAI(base_url=mini.url + "/v1", api_key="none") as client:
+                one = client.chat.completions.create(model=PLAIN, messages=STORY, max_tokens=60, seed=3)
+                stream = await client.chat.completions.create(model=PLAIN, messages=STORY, max_tokens=60, seed=3, stream=True)
+                text = "".join([chunk.choices[0].delta.content or "" async for chunk in stream])
+                return (await one).choices[0].message.content, text
+
+        whole, streamed = asyncio.run(talk())
+        self.assertEqual(whole, streamed)
+
+    def test_several_answers(self):
+        whole = self.create(n=3)
+        texts = [choice.message.content for choice in whole.choices]
+        self.assertEqual([choice.index for choice in whole.choices], [0, 1, 2])
+        self.assertEqual(len(set(texts)), 3)
+        self.assertEqual(whole.usage.completion_tokens, 180)
+        streamed = ["", "", ""]
+        for chunk in self.create(n=3, stream=True):
+            for choice in chunk.choices:
+                streamed[choice.index] += choice.delta.content or ""
+        self.assertEqual(streamed, texts)
+
+    def test_logprobs(self):
+        choice = self.create(logprobs=True, top_logprobs=5, temperature=0, max_tokens=20).choices[0]
+        self.assertEqual(len(choice.logprobs.content), 20)
+        self.assertEqual(b"".join(bytes(t.bytes) for t in choice.logprobs.content).decode(), choice.message.content)
+        for token in choice.logprobs.content:
+            self.assertEqual(len(token.top_logprobs), 5)
+            self.assertEqual(token.logprob, max(t.logprob for t in token.top_logprobs))
+            self.assertIn(token.token, [t.token for t in token.top_logprobs])
+            self.assertLessEqual(token.logprob, 0)
+
+    def test_stop(self):
+        whole = self.text(max_tokens=100)
+        word = whole.split()[10]
+        choice = self.create(max_tokens=100, stop=[word, "\x01"]).choices[0]
+        self.assertEqual(choice.finish_reason, "stop")
+        self.assertEqual(choice.message.content, whole[:whole.index(word)])
+
+    def test_a_seed_fixes_the_text(self):
+        self.assertEqual(self.text(seed=5), self.text(seed=5))
+        self.assertNotEqual(self.text(seed=5), self.text(seed=6))
+        self.assertEqual(self.text(seed=5, temperature=0), self.text(seed=6, temperature=0))
+
+    def test_thinking(self):
+        for more in ({}, {"reasoning_effort": "high"}, {"extra_body": {"thinking": {"type": "enabled"}}}):
+            with self.subTest(**more):
+                answer = self.create(model=MODEL, max_tokens=300, **more)
+                self.assertTrue(answer.choices[0].message.reasoning_content)
+                self.assertGreater(answer.usage.completion_tokens_details.reasoning_tokens, 0)
+        for more in ({"reasoning_effort": "none"}, {"extra_body": {"thinking": {"type": "disabled"}}}):
+            with self.subTest(**more):
+                answer = self.create(model=MODEL, **more)
+                self.assertFalse(hasattr(answer.choices[0].message, "reasoning_content"))
+
+    def test_thinking_streamed(self):
+        message = self.create(model=MODEL, max_tokens=300).choices[0].message
+        thought, text = "", ""
+        for chunk in self.create(model=MODEL, max_tokens=300, stream=True):
+            delta = chunk.choices[0].delta
+            more = getattr(delta, "reasoning_content", None) or ""
+            self.assertFalse(more and delta.content)
+            thought, text = thought + more, text + (delta.content or "")
+        self.assertEqual(thought, message.reasoning_content)
+        self.assertEqual(text, message.content)
+
+    def test_the_beginning_of_an_answer(self):
+        begun = [*STORY, {"role": "assistant", "content": "Far away there lived a green fox called", "prefix": True}]
+        other = [*STORY, {"role": "assistant", "content": "Far away there lived a green fox called"}, STORY[0]]
+        answer = self.create(messages=begun, temperature=0)
+        self.assertNotIn("Far away there lived", answer.choices[0].message.content)
+        self.assertEqual(answer.choices[0].message.content[0], " ")
+        self.assertNotEqual(answer.choices[0].message.content, self.text(messages=other, temperature=0))
+
+    def test_a_stream_that_is_left(self):
+        stream = self.create(stream=True, max_tokens=5000)
+        next(iter(stream))
+        stream.close()
+        self.assertEqual(self.create(max_tokens=1).usage.completion_tokens, 1)
+
+    def test_retired_names_are_served_with_a_warning(self):
+        raw = self.client.chat.completions.with_raw_response.create(model="deepseek-chat", messages=STORY, max_tokens=1)
+        self.assertIn("deepseek-chat", raw.headers["warning"])
+
+
+class Tools(unittest.TestCase):
+    def setUp(self):
+        self.client = client_of(scripted)
+
+    def create(self, messages, **more):
+        return self.client.chat.completions.create(model=MODEL, messages=messages, tools=support.TOOLS, max_tokens=400, **more)
+
+    def check_calls(self, calls):
+        self.assertEqual([(c.function.name, c.function.arguments) for c in calls],
+                         [("get_weather", '{"city": "Hangzhou", "days": 3}'),
+                          ("get_time", '{"zone": "Asia/Shanghai", "exact": true}')])
+        self.assertEqual({c.type for c in calls}, {"function"})
+        self.assertEqual(len({c.id for c in calls}), 2)
+
+    def results(self, calls):
+        return [{"role": "tool", "tool_call_id": c.id, "content": support.RESULTS[c.function.name]} for c in calls]
+
+    def converse(self, replay_reasoning, begin):
+        """Three questions, each with a round of tools; what the next prompt begins with need not be computed again."""
+        messages, computed = [], 0
+        for turn in range(3):
+            # So much that the last result is out of the scripted model's sight.
+            messages.append({"role": "user", "content": f"{begin} {turn}: " + support.QUESTION + " Say it well." * 30})
+            answer = self.create(messages)
+            [choice] = answer.choices
+            self.assertEqual(choice.finish_reason, "tool_calls")
+            self.assertEqual(choice.message.content, "")
+            self.assertEqual(choice.message.reasoning_content, support.REASONING)
+            self.check_calls(choice.message.tool_calls)
+            self.assertGreaterEqual(answer.usage.prompt_cache_hit_tokens, support.reusable(computed))
+            message = choice.message.model_dump(exclude_none=True)
+            if not replay_reasoning:
+                del message["reasoning_content"]
+            messages += [message, *self.results(choice.message.tool_calls)]
+            computed = answer.usage.total_tokens
+
+            answer = self.create(messages)
+            self.assertEqual(answer.choices[0].finish_reason, "stop")
+            self.assertEqual(answer.choices[0].message.content, support.ANSWER)
+            self.assertGreaterEqual(answer.usage.prompt_cache_hit_tokens, support.reusable(computed))
+            message = answer.choices[0].message.model_dump(exclude_none=True)
+            if not replay_reasoning:
+                del message["reasoning_content"]
+            messages.append(message)
+            computed = answer.usage.total_tokens
+
+    def test_three_rounds(self):
+        self.converse(True, "First")
+
+    def test_three_rounds_without_their_reasoning(self):
+        self.converse(False, "Second")
+
+    def test_streamed_calls(self):
+        messages = [{"role": "user", "content": support.QUESTION}]
+        calls, thought = {}, ""
+        for chunk in self.create(messages, stream=True):
+            delta = chunk.choices[0].delta
+            thought += getattr(delta, "reasoning_content", None) or ""
+            self.assertIn(delta.content, (None, ""))
+            for part in delta.tool_calls or []:
+                if part.index not in calls:
+                    self.assertIsInstance(part.id, str)
+                    calls[part.index] = part
+                else:
+                    calls[part.index].function.arguments += part.function.arguments
+        self.assertEqual(chunk.choices[0].finish_reason, "tool_calls")
+        self.assertEqual(thought, support.REASONING)
+        self.check_calls([calls[0], calls[1]])
+
+    def test_the_stream_helper(self):
+        messages = [{"role": "user", "content": support.QUESTION}]
+        with self.client.chat.completions.stream(model=MODEL, messages=messages, tools=support.TOOLS) as stream:
+            done = [event for event in stream if event.type == "tool_calls.function.arguments.done"]
+            final = stream.get_final_completion()
+        self.assertEqual([event.name for event in done], ["get_weather", "get_time"])
+        self.check_calls(final.choices[0].message.tool_calls)
+        messages += [final.choices[0].message.model_dump(exclude_none=True), *self.results(final.choices[0].message.tool_calls)]
+        with self.client.chat.completions.stream(model=MODEL, messages=messages, tools=support.TOOLS) as stream:
+            self.assertEqual(stream.get_final_completion().choices[0].message.content, support.ANSWER)
+
+
+class NotEnforcedYet(unittest.TestCase):
+    """What needs a grammar is refused, never ignored. With the grammar these become tests of what comes back."""
+
+    def refused(self, **more):
+        with self.assertRaises(openai.BadRequestError) as caught:
+            client_of(scripted).chat.completions.create(model=MODEL, messages=[{"role": "user", "content": "Say it in JSON."}],
+                                                        max_tokens=50, **more)
+        self.assertEqual(caught.exception.code, "unsupported_feature")
+
+    def test_json_object(self):
+        self.refused(response_format={"type": "json_object"})
+
+    def test_json_schema(self):
+        self.refused(response_format={"type": "json_schema", "json_schema": {
+            "name": "weather", "strict": True, "schema": support.SCHEMAS["get_weather"]}})
+
+    def test_forced_calls(self):
+        self.refused(tools=support.TOOLS, tool_choice="required")
+        self.refused(tools=support.TOOLS, tool_choice={"type": "function", "function": {"name": "get_time"}})
+
+    def test_strict_tools(self):
+        function = {**support.TOOLS[0]["function"], "strict": True}
+        self.refused(tools=[{"type": "function", "function": function}])
+
+    def test_plain_text_needs_no_grammar(self):
+        answer = client_of(mini).chat.completions.create(model=PLAIN, messages=STORY, max_tokens=5,
+                                                         response_format={"type": "text"})
+        self.assertTrue(answer.choices[0].message.content)
+
+
+class Errors(unittest.TestCase):
+    def raised(self, kind, status, server=None, client=None, model=PLAIN, messages=STORY, **more):
+        client = client or client_of(server or mini)
+        with self.assertRaises(kind) as caught:
+            client.chat.completions.create(model=model, messages=messages, **{"max_tokens": 5, **more})
+        self.assertIs(type(caught.exception), kind)
+        self.assertEqual(caught.exception.status_code, status)
+        self.assertTrue(caught.exception.body["message"])
+        return caught.exception
+
+    def test_an_unknown_model(self):
+        error = self.raised(openai.NotFoundError, 404, model="llama-3")
+        self.assertEqual(error.code, "model_not_found")
+
+    def test_bad_requests(self):
+        for more in ({"temperature": 3}, {"top_p": 0}, {"max_tokens": 0}, {"n": 1000}, {"messages": []}, {"seed": -1},
+                     {"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "data:,"}}]}]},
+                     {"messages": [{"role": "tool", "tool_call_id": "x", "content": "y"}]}):
+            with self.subTest(**more):
+                error = self.raised(openai.BadRequestError, 400, **more)
+                self.assertEqual(error.type, "invalid_request_error")
+                # A stream fails in the same way, before its first byte.
+                self.raised(openai.BadRequestError, 400, stream=True, **more)
+
+    def test_a_prompt_that_is_too_long(self):
+        server = support.start_server("--ctx", 256)
+        error = self.raised(openai.BadRequestError, 400, server=server, messages=[{"role": "user", "content": "story " * 600}])
+        self.assertEqual(error.code, "context_length_exceeded")
+        self.assertIn("256", str(error))
+        # As long as there is room for one token, an answer is made as long as it may be.
+        answer = client_of(server).chat.completions.create(model=PLAIN, messages=STORY, max_tokens=100_000)
+        self.assertLessEqual(answer.usage.total_tokens, 256)
+
+    def test_keys(self):
+        server = support.start_server("--api-key", "right")
+        self.assertTrue(client_of(server, api_key="right").models.list().data)
+        for key in ("wrong", "righ", "rightright"):
+            error = self.raised(openai.AuthenticationError, 401, client=client_of(server, api_key=key))
+            self.assertEqual(error.type, "authentication_error")
+
+    def test_limits_of_a_key(self):
+        path = os.path.join(support.temporary_folder(), "keys")
+        with open(path, "w", encoding="ascii") as f:
+            f.write("fast name=fast\nslow name=slow rpm=1\n")
+        server = support.start_server("--key-file", path)
+        slow = client_of(server, api_key="slow")
+        slow.chat.completions.create(model=PLAIN, messages=STORY, max_tokens=1)
+        error = self.raised(openai.RateLimitError, 429, client=slow)
+        self.assertGreaterEqual(int(error.response.headers["retry-after"]), 1)
+        client_of(server, api_key="fast").chat.completions.create(model=PLAIN, messages=STORY, max_tokens=1)
+
+    def test_an_unknown_path(self):
+        with self.assertRaises(openai.NotFoundError):
+            client_of(mini).audio.speech.create(model=MODEL, voice="alloy", input="Hello")
+
+
+class Models(unittest.TestCase):
+    def test_list_and_retrieve(self):
+        client = client_of(mini)
+        names = [model.id for model in client.models.list()]
+        self.assertEqual(names[0], support.OWN_NAME)
+        self.assertLessEqual({"deepseek-v4-flash", "deepseek-v4-pro"}, set(names))
+        for name in names:
+            model = client.models.retrieve(name)
+            self.assertEqual((model.id, model.object), (name, "model"))
+            self.assertTrue(model.owned_by)
+        with self.assertRaises(openai.NotFoundError):
+            client.models.retrieve("llama-3")
+
+
+if __name__ == "__main__":
+    program.main()
