@@ -47,14 +47,15 @@ TEST(HttpServer, SaysWhyItCannotListen) {
     HttpServer server(std::move(config), no_handler());
     server.start();
   };
-  const std::string taken = test::error_of(ErrorCode::kIo, [&] { start("127.0.0.1", first.port()); });
+  const std::string taken = hadal::test::error_of(ErrorCode::kIo, [&] { start("127.0.0.1", first.port()); });
   EXPECT_NE(taken.find("127.0.0.1:" + std::to_string(first.port())), std::string::npos) << taken;
   EXPECT_NE(taken.find("in use"), std::string::npos) << taken;
-  const std::string foreign = test::error_of(ErrorCode::kIo, [&] { start("198.51.100.1", 0); });
+  const std::string foreign = hadal::test::error_of(ErrorCode::kIo, [&] { start("198.51.100.1", 0); });
   EXPECT_NE(foreign.find("198.51.100.1"), std::string::npos) << foreign;
-  const std::string name = test::error_of(ErrorCode::kInvalidInput, [&] { start("not a name", 0); });
+  const std::string name = hadal::test::error_of(ErrorCode::kInvalidInput, [&] { start("not a name", 0); });
   EXPECT_NE(name.find("not a name"), std::string::npos) << name;
-  const std::string port = test::error_of(ErrorCode::kInvalidInput, [&] { start("127.0.0.1", 70000); });
+  const std::string port =
+      hadal::test::error_of(ErrorCode::kInvalidInput, [&] { start("127.0.0.1", 70000); });
   EXPECT_NE(port.find("70000"), std::string::npos) << port;
 }
 

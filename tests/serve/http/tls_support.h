@@ -16,7 +16,7 @@
 namespace hadal::serve {
 
 // A key and a certificate for localhost that it signed itself, as files in `folder`.
-inline TlsFiles make_certificate(const test::TempFolder& folder, const std::string& name = "server") {
+inline TlsFiles make_certificate(const hadal::test::TempFolder& folder, const std::string& name = "server") {
   const std::unique_ptr<EVP_PKEY, decltype(&EVP_PKEY_free)> key(EVP_EC_gen("P-256"), EVP_PKEY_free);
   const std::unique_ptr<X509, decltype(&X509_free)> certificate(X509_new(), X509_free);
   X509_set_version(certificate.get(), 2);

@@ -16,7 +16,7 @@ class Tls : public testing::Test {
     return [&](HttpConfig& config) { config.tls = files; };
   }
 
-  test::TempFolder folder_;
+  hadal::test::TempFolder folder_;
   TlsFiles files_ = make_certificate(folder_);
   HttpTestServer server_{with(files_)};
 };
@@ -91,7 +91,7 @@ TEST_F(Tls, WhoDoesNotSpeakItIsClosed) {
 }
 
 TEST(TlsHandshake, MustNotTakeForever) {
-  test::TempFolder folder;
+  hadal::test::TempFolder folder;
   const TlsFiles files = make_certificate(folder);
   HttpTestServer server([&](HttpConfig& config) {
     config.tls = files;
