@@ -57,6 +57,13 @@ COVERED_BY = {
     "src/kv/disk_writer.cc": "tests/kv/prefix_cache_test.cc",
     "src/serve/http/exchange.cc": "tests/serve/http/connection_test.cc",
     "src/serve/metrics_engine.cc": "tests/serve/metrics_test.cc",
+    # What every answer goes through is tested on answers.
+    "src/serve/api_call.cc": "tests/serve/openai/chat_test.cc",
+    "src/serve/generation.cc": "tests/serve/openai/chat_test.cc",
+    "src/serve/openai/chat_json.cc": "tests/serve/openai/chat_test.cc",
+    "src/serve/openai/chat_writer.cc": "tests/serve/openai/chat_test.cc",
+    "src/serve/openai/models.cc": "tests/serve/service_test.cc",
+    "src/serve/routes.cc": "tests/serve/service_test.cc",
     # One table an instruction set, all run against each other.
     "src/cpu/isa/*": "tests/cpu/table_test.cc",
 }

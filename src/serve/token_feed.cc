@@ -8,18 +8,17 @@ namespace hadal::serve {
 TokenFeed::TokenFeed(std::function<void()> wake, int top_logprobs, std::vector<int32_t> prompt)
     : top_logprobs_(top_logprobs), prompt_(std::move(prompt)), wake_(std::move(wake)) {}
 
-// The wake-up is called without the lock: whoever it wakes may come back at once. False: closed.
+// The wake-up is called without the lock: whoever it wakes may come back at once.
 template <class Change>
-bool TokenFeed::add(Change&& change) {
+void TokenFeed::add(Change&& change) {
   std::function<void()> wake;
   {
     const std::lock_guard lock(mutex_);
-    if (!wake_) return false;
+    if (!wake_) return;
     change(news_);
     wake = wake_;
   }
   wake();
-  return true;
 }
 
 TokenFeed::News TokenFeed::take() {
@@ -51,10 +50,11 @@ void TokenFeed::on_prompt_logits(int64_t position, std::span<const float> logits
 bool TokenFeed::on_token(const TokenEvent& event) {
   std::optional<TokenProbs> probs;
   if (top_logprobs_ >= 0) probs = token_probs(event.logits, event.id, top_logprobs_);
-  return add([&](News& news) {
+  add([&](News& news) {
     news.tokens.push_back({event.id, std::chrono::steady_clock::now()});
     if (probs) news.probs.push_back(std::move(*probs));
   });
+  return true;  // who closes also cancels, and the end should say so
 }
 
 void TokenFeed::on_finish(const FinishInfo& info) {

@@ -44,7 +44,7 @@ class TokenFeed : public EventSink {
 
  private:
   template <class Change>
-  bool add(Change&& change);
+  void add(Change&& change);
 
   const int top_logprobs_;
   const std::vector<int32_t> prompt_;

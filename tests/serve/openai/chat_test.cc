@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <numeric>
+
 #include "serve/service_fixture.h"
 
 namespace hadal::serve {
@@ -253,17 +255,23 @@ TEST(Chat, ClientTextIsNeverStructure) {
   EXPECT_EQ(special, 4) << "BOS, User, Assistant and </think> of the prompt itself";
 }
 
-TEST(Chat, AClientThatLeavesCancelsItsAnswer) {
-  auto pending = server().begin(
-      "POST", "/v1/chat/completions",
-      R"({"messages":[{"role":"user","content":"x"}],"max_tokens":16000,"stream":true,"seed":1})");
-  std::string some;
-  EXPECT_FALSE(pending.more(some));
-  pending.answer.reset();
-  const auto cancelled = [] {
-    return server().engine().stats().finished[static_cast<size_t>(EndReason::kCancelled)];
+TEST(Chat, AClientThatLeavesEndsItsAnswer) {
+  const auto ended = [] {
+    const EngineStats stats = server().engine().stats();
+    return std::accumulate(stats.finished.begin(), stats.finished.end(), int64_t{0});
   };
-  while (cancelled() == 0) std::this_thread::yield();
+  const auto at_length = [] {
+    return server().engine().stats().finished[static_cast<size_t>(EndReason::kLength)];
+  };
+  const int64_t before = ended(), full = at_length();
+  // Sixteen stories are not told by the time the next line runs. What has begun is cancelled, or has nobody
+  // who wants its next token, whichever the engine hears of first.
+  server()
+      .begin("POST", "/v1/chat/completions",
+             R"({"messages":[{"role":"user","content":"Tell me a story"}],"n":16,"stream":true})")
+      .answer.reset();
+  while (ended() == before) std::this_thread::yield();
+  EXPECT_EQ(at_length(), full);
 }
 
 }  // namespace
