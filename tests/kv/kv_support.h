@@ -108,7 +108,9 @@ struct Sequence {
   }
   bool put(DiskStore& store) const { return put(store, 0, blocks(), {blocks()}); }
 
-  DiskMatch find(DiskStore& store, int64_t more_than = 0) const { return store.find(store.root(), keys, ids, more_than); }
+  DiskMatch find(DiskStore& store, int64_t more_than = 0) const {
+    return store.find(store.root(), keys, ids, more_than);
+  }
 
   enum Outcome { kMiss, kRight, kWrong };
   // What a find gives, loaded and compared; `blocks`: how many.
