@@ -254,6 +254,9 @@ void serve(ServeOptions& o) {
   const std::unique_ptr<Engine> engine = make_engine(text, *open.ops, o.engine, config);
   complete(o, text, *engine);
   ModelNames names(o.name.empty() ? folder_name(o.model) : o.name, o.aliases);
+  if (!o.prices.empty() && PriceTable::load(o.prices).find(names.own()) == nullptr)
+    log_warning("{} has no prices for {}: its requests cost nothing (--name, or a price for \"*\")", o.prices,
+                names.own());
   Metrics metrics(metrics_options(names.own(), *open.model));
   Replay replay(text.tokenizer(), text.style());
   Service service({text, *engine, accounts, metrics, replay, log, trace.get()}, names, o.service);

@@ -243,6 +243,7 @@ void Generation::follow(size_t index) {
   }
   choice.over = true;
   choice.report(info);
+  context_.metrics.count(ServerEvent::kToolCalls, static_cast<int64_t>(choice.call_ids.size()));
   TokenUsage usage = choice.usage();
   if (index % static_cast<size_t>(ask_.n) != 0) usage.prompt = usage.cached = 0;  // a prompt counts once
   total_ += usage;

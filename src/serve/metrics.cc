@@ -41,16 +41,6 @@ struct EventFamily {
 };
 constexpr EventFamily kEvents[] = {
     {ServerEvent::kToolCalls, "hadal_tool_calls_total", "Tool calls found in answers."},
-    {ServerEvent::kToolParseFailure, "hadal_tool_parse_failures_total",
-     "Answers whose tool markup is no call and was given back as text."},
-    {ServerEvent::kToolRepair, "hadal_tool_repairs_total",
-     "Tool calls that were read in spite of broken markup."},
-    {ServerEvent::kReplayHit, "hadal_replay_hits_total",
-     "Assistant turns of a history that were found again by the ids of their tool calls."},
-    {ServerEvent::kReplayMiss, "hadal_replay_misses_total",
-     "Assistant turns of a history that were looked for by the ids of their tool calls and not found."},
-    {ServerEvent::kRestoredReasoning, "hadal_restored_reasoning_total",
-     "Assistant turns whose reasoning the client had left out and that got it back."},
     {ServerEvent::kDeprecatedName, "hadal_deprecated_model_names_total",
      "Requests for a model name that will go away."},
     {ServerEvent::kAuthenticationFailure, "hadal_authentication_failures_total",
@@ -157,6 +147,18 @@ void Metrics::render_server(PrometheusText& text, const ServerStats& server) con
   for (const EventFamily& family : kEvents)
     text.one(family.name, Type::kCounter, family.help, {},
              events_[static_cast<size_t>(family.event)].load(std::memory_order_relaxed));
+  const ReplayStats& replay = server.replay;
+  text.one("hadal_replay_turns", Type::kGauge, "Answers that are remembered for the next request.", {},
+           replay.turns);
+  text.one("hadal_replay_bytes", Type::kGauge, "Memory that remembering them takes.", {}, replay.bytes);
+  text.one("hadal_replay_hits_total", Type::kCounter,
+           "Assistant turns of histories that became the tokens that were sampled.", {}, replay.replayed);
+  text.one("hadal_replay_arguments_total", Type::kCounter,
+           "Tool calls of histories whose arguments were spelled again as they were given out.", {},
+           replay.arguments);
+  text.one("hadal_restored_reasoning_total", Type::kCounter,
+           "Assistant turns whose reasoning the client had left out and that got it back.", {},
+           replay.reasonings);
   if (server.keys.empty()) return;
   const auto by_key = [&](std::string_view name, std::string_view help, int64_t UsageTotals::* field) {
     text.family(name, Type::kCounter, help);

@@ -14,6 +14,7 @@
 #include <utility>
 #include <vector>
 
+#include "assistant/replay.h"
 #include "engine/stats.h"
 #include "serve/accounts/accounts.h"
 #include "serve/prometheus_text.h"
@@ -39,13 +40,8 @@ struct RequestTimes {
 
 // Things worth counting that the engine does not see.
 enum class ServerEvent {
-  kToolCalls,         // parsed out of answers
-  kToolParseFailure,  // markup that is no call, given back as text
-  kToolRepair,        // a call that was read in spite of broken markup
-  kReplayHit,         // an assistant turn found again by its tool-call ids
-  kReplayMiss,
-  kRestoredReasoning,  // reasoning put back that the client had left out
-  kDeprecatedName,     // requests for a name that will go away
+  kToolCalls,       // parsed out of answers
+  kDeprecatedName,  // requests for a name that will go away
   kAuthenticationFailure,
   kRateLimited,     // 429 because of a key's limits
   kBalanceRefused,  // 402
@@ -59,6 +55,7 @@ struct ServerStats {
   int64_t open_connections = 0, accepted_connections = 0;
   int64_t open_streams = 0;
   double start_time_unix_seconds = 0;
+  ReplayStats replay;
   std::vector<KeyTotals> keys;  // per-key counters; leave empty to keep names out
 };
 

@@ -19,6 +19,7 @@ struct RequestFacts {
   std::string model;                    // as reported back
   int status = 0;                       // 0: the client left before there was one
   std::string error;
+  bool silent = false;                               // a probe: not worth a line in the log unless it failed
   bool generates = false;                            // tokens were asked for
   std::string finish_reason;                         // of the first choice; empty: none
   TokenUsage usage;                                  // of all choices

@@ -79,6 +79,7 @@ std::unique_ptr<HttpAnswer> Service::handle(HttpRequest request, Wake wake) {
               .allow = found.allow});
   }
   api.scope->facts.route = found.target->pattern;
+  api.scope->facts.silent = found.target->door == Door::kOpen;
   api.tail = found.capture;
   if (const auto entered = enter(api, found.target->door); !entered) return refusal(api, entered.error());
   try {
@@ -215,6 +216,7 @@ void Service::finished(const RequestScope& scope) {
   metrics.http(facts.method, facts.route, status);
   if (facts.status == 0) metrics.count(ServerEvent::kClientGone);
 
+  if (facts.silent && status < 400) return;  // probes would be most of the log
   RequestRecord record;
   record.request_id = facts.id;
   record.key = scope.caller ? scope.caller->name() : "";

@@ -146,7 +146,6 @@ TEST(KvFile, HostileFieldsWithARightChecksum) {
   EXPECT_THAT(refused(header, tails + 24, int64_t{4096}), HasSubstr("tail 0: "));  // in the blocks
   EXPECT_THAT(refused(header, 8, 1, header.file_bytes - 1), HasSubstr("truncated"));
   EXPECT_THAT(refused(header, 8, 1, header.file_bytes + 1), HasSubstr("file size"));
-  EXPECT_THAT(refused(make_header(0, 128, {}), 48, 'x'), HasSubstr("root"));
 }
 
 TEST(KvFile, AFileOfAnotherVersionIsNotDamaged) {

@@ -84,7 +84,7 @@ TEST(Metrics, EveryPromisedNameIsThere) {
                                  "llamacpp:kv_cache_tokens",
                                  "llamacpp:requests_processing",
                                  "llamacpp:requests_deferred",
-                                 "hadal_tool_parse_failures_total",
+                                 "hadal_tool_calls_total",
                                  "hadal_replay_hits_total",
                                  "hadal_restored_reasoning_total",
                                  "hadal_http_requests_total",
@@ -169,11 +169,13 @@ TEST(Metrics, ServerAndKeys) {
   metrics.http("POST", "/v1/chat/completions", 200);
   metrics.http("POST", "/v1/chat/completions", 200);
   metrics.http("POST", "/v1/chat/completions", 429);
-  metrics.count(ServerEvent::kReplayHit);
-  metrics.count(ServerEvent::kRestoredReasoning, 4);
-  metrics.count(ServerEvent::kRestoredReasoning, -9);
+  metrics.count(ServerEvent::kDeprecatedName);
+  metrics.count(ServerEvent::kClientGone, 4);
+  metrics.count(ServerEvent::kClientGone, -9);
   ServerStats server;
   server.open_connections = 7;
+  server.replay.replayed = 6;
+  server.replay.reasonings = 8;
   server.accepted_connections = 70;
   server.start_time_unix_seconds = 1.7e9;
   server.keys = {{"ann", {3, 1, 10, 20, 30, 5, {1'500'000'000}}}, {"bob \"x\"", {}}};
@@ -187,9 +189,11 @@ TEST(Metrics, ServerAndKeys) {
   EXPECT_EQ(value("hadal_http_requests_total",
                   {{"method", "POST"}, {"route", "/v1/chat/completions"}, {"status", "429"}}),
             1);
-  EXPECT_EQ(value("hadal_replay_hits_total"), 1);
-  EXPECT_EQ(value("hadal_replay_misses_total"), 0);
-  EXPECT_EQ(value("hadal_restored_reasoning_total"), 4);
+  EXPECT_EQ(value("hadal_deprecated_model_names_total"), 1);
+  EXPECT_EQ(value("hadal_tool_calls_total"), 0);
+  EXPECT_EQ(value("hadal_clients_gone_total"), 4);
+  EXPECT_EQ(value("hadal_replay_hits_total"), 6);
+  EXPECT_EQ(value("hadal_restored_reasoning_total"), 8);
   EXPECT_EQ(value("hadal_http_open_connections"), 7);
   EXPECT_EQ(value("hadal_http_connections_total"), 70);
   EXPECT_EQ(value("process_start_time_seconds"), 1.7e9);

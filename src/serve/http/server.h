@@ -45,7 +45,7 @@ struct TlsFiles {
 struct HttpConfig {
   std::string host = "127.0.0.1";  // a name or an address to listen on
   int port = 8080;                 // 0: any that is free
-  int workers = 2;                 // threads that run the Handler
+  int workers = 4;                 // threads that run the Handler
   HttpLimits limits;
   // A stream is written at most once in this time: a slow model's tokens go at once, a fast one's are
   // gathered.
