@@ -144,7 +144,7 @@ def fuzz(seconds):
 
 def main():
     parser = argparse.ArgumentParser(description="builds and runs every check")
-    parser.add_argument("--fuzz-seconds", type=int, default=60)
+    parser.add_argument("--fuzz-seconds", type=int, default=20)
     parser.add_argument("stages", nargs="*", metavar="STAGE", help=", ".join(STAGES))
     args = parser.parse_args()
     unknown = [s for s in args.stages if s not in STAGES]
