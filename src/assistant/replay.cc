@@ -11,8 +11,9 @@ namespace hadal {
 struct Replay::Turn {
   std::string owner;
   Hash128 key;
-  std::vector<PromptItem> items;  // as the next request renders it
-  std::vector<int32_t> ids;       // what stands for it
+  std::optional<Hash128> silent_key;  // without its reasoning, where it has some
+  std::vector<PromptItem> items;      // as the next request renders it
+  std::vector<int32_t> ids;           // what stands for it
   std::string reasoning;
   std::vector<ToolCall> calls;
   std::string handle;
@@ -39,6 +40,17 @@ Hash128 turn_key(const Hash128& before, std::span<const PromptItem> items) {
     hasher.add(item.text);
   }
   return hasher.digest();
+}
+
+// Whether a turn's items begin with reasoning: then its text is the second.
+bool has_reasoning(std::span<const PromptItem> items) {
+  return items.size() >= 3 && items[0] == PromptItem{true, std::string(special::kThink)} &&
+         !items[1].special && items[2] == PromptItem{true, std::string(special::kEndThink)};
+}
+
+std::vector<PromptItem> without_reasoning(std::vector<PromptItem> items) {
+  items.erase(items.begin() + 1);
+  return items;
 }
 
 std::string owned(std::string_view owner, std::string_view name) {
@@ -82,12 +94,13 @@ std::string Replay::remember(std::string_view owner, const FinishedTurn& finishe
   before.add(owner);
   before.add(finished.prompt.first(begin));
   turn->key = turn_key(before.digest(), *items);
+  if (has_reasoning(*items)) turn->silent_key = turn_key(before.digest(), without_reasoning(*items));
   turn->items = std::move(*items);
   turn->reasoning = finished.message.reasoning_content;
   turn->calls = finished.message.tool_calls;
   turn->handle = finished.handle.empty() ? turn->key.hex() : finished.handle;
 
-  turn->bytes = static_cast<int64_t>(sizeof(Turn) + 160);  // list, maps
+  turn->bytes = static_cast<int64_t>(sizeof(Turn) + 220);  // list, maps
   turn->bytes += bytes_of(turn->owner) + bytes_of(turn->reasoning);
   turn->bytes += 2 * bytes_of(turn->handle) + bytes_of(turn->owner);
   turn->bytes += static_cast<int64_t>(turn->ids.size() * sizeof(int32_t));
@@ -109,6 +122,7 @@ void Replay::insert(TurnRef turn) {
   const auto at = std::prev(order_.end());
   // An answer that came again: the older one is still known by its calls.
   by_key_.insert_or_assign(turn->key, at);
+  if (turn->silent_key) by_silent_key_.insert_or_assign(*turn->silent_key, at);
   for (const std::string& name : turn->names()) by_name_.insert_or_assign(owned(turn->owner, name), at);
   stats_.bytes += turn->bytes;
   ++stats_.turns;
@@ -116,23 +130,37 @@ void Replay::insert(TurnRef turn) {
 
 void Replay::forget(Order::iterator at) {
   const TurnRef turn = *at;
-  if (const auto found = by_key_.find(turn->key); found != by_key_.end() && found->second == at)
-    by_key_.erase(found);
-  for (const std::string& name : turn->names())
-    if (const auto found = by_name_.find(owned(turn->owner, name));
-        found != by_name_.end() && found->second == at)
-      by_name_.erase(found);
+  const auto erase = [&](auto& map, const auto& key) {
+    if (const auto found = map.find(key); found != map.end() && found->second == at) map.erase(found);
+  };
+  erase(by_key_, turn->key);
+  if (turn->silent_key) erase(by_silent_key_, *turn->silent_key);
+  for (const std::string& name : turn->names()) erase(by_name_, owned(turn->owner, name));
   stats_.bytes -= turn->bytes;
   --stats_.turns;
   order_.erase(at);
 }
 
-Replay::TurnRef Replay::find(std::string_view owner, const Hash128& key) {
+Replay::TurnRef Replay::find(std::string_view owner, const Hash128& before,
+                             std::span<const PromptItem> said) {
+  const Hash128 key = turn_key(before, said);
   const std::lock_guard lock(mutex_);
-  const auto found = by_key_.find(key);
-  if (found == by_key_.end() || (*found->second)->owner != owner) return nullptr;
-  order_.splice(order_.end(), order_, found->second);
-  return *found->second;
+  const auto used = [&](Order::iterator at) {
+    order_.splice(order_.end(), order_, at);
+    return *at;
+  };
+  if (const auto found = by_key_.find(key); found != by_key_.end()) {
+    const Turn& turn = **found->second;
+    if (turn.owner == owner && std::ranges::equal(turn.items, said)) return used(found->second);
+  }
+  if (const auto found = by_silent_key_.find(key); found != by_silent_key_.end()) {
+    const Turn& turn = **found->second;
+    if (turn.owner == owner && std::ranges::equal(without_reasoning(turn.items), said)) {
+      ++stats_.reasonings;
+      return used(found->second);
+    }
+  }
+  return nullptr;
 }
 
 Replay::TurnRef Replay::find_named(std::string_view owner, std::string_view name) {
@@ -210,8 +238,8 @@ Result<std::vector<int32_t>> Replay::prompt_ids(std::string_view owner,
     if (end == items.size()) continue;
     before.add(std::span(ids).subspan(std::exchange(hashed, ids.size())));
     const std::span<const PromptItem> said = std::span(items).subspan(i + 1, end - i - 1);
-    const TurnRef turn = find(owner, turn_key(before.digest(), said));
-    if (turn == nullptr || !std::ranges::equal(turn->items, said)) continue;
+    const TurnRef turn = find(owner, before.digest(), said);
+    if (turn == nullptr) continue;
     ids.insert(ids.end(), turn->ids.begin(), turn->ids.end());
     ++replayed;
     i = end - 1;  // the end of the turn comes next

@@ -5,9 +5,11 @@
 //    turn they belong to (restore).
 //  * The tokens: where a turn of a new prompt is, item by item, what would be rendered for an answer that was
 //    given to the same ids before it, the ids that were sampled stand for it (prompt_ids). So neither a
-//    tokenisation that is not the usual one nor markup that the parser read generously costs the cache.
+//    tokenisation that is not the usual one nor markup that the parser read generously costs the cache. The
+//    same where nothing but the turn's reasoning is missing: agents leave out that of their last answers.
 //
-// Neither changes what a conversation says; without a memory of a turn everything is as encode_chat has it.
+// Neither changes what a conversation says in any other way; without a memory of a turn everything is as
+// encode_chat has it.
 #pragma once
 
 #include <cstdint>
@@ -15,6 +17,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -63,7 +66,8 @@ class Replay {
   using TurnRef = std::shared_ptr<const Turn>;
   using Order = std::list<TurnRef>;  // the least recently used first
 
-  TurnRef find(std::string_view owner, const Hash128& key);
+  // The turn that was this, or this and its reasoning, after ids with this hash.
+  TurnRef find(std::string_view owner, const Hash128& before, std::span<const PromptItem> said);
   TurnRef find_named(std::string_view owner, std::string_view name);
   void insert(TurnRef turn);
   void forget(Order::iterator turn);
@@ -75,7 +79,7 @@ class Replay {
 
   mutable std::mutex mutex_;  // guards what follows
   Order order_;
-  std::unordered_map<Hash128, Order::iterator, BlockKeyHash> by_key_;
+  std::unordered_map<Hash128, Order::iterator, BlockKeyHash> by_key_, by_silent_key_;
   std::unordered_map<std::string, Order::iterator> by_name_;  // owner and call id or handle
   ReplayStats stats_;
 };

@@ -117,13 +117,39 @@ TEST_F(ReplayTest, WhatAClientChangedIsAsItSays) {
   };
   changed([](ChatRequest& r) { r.messages[2].content = "Yes"; });
   changed([](ChatRequest& r) { r.messages[2].reasoning_content = "Hmm."; });
-  changed([](ChatRequest& r) { r.messages[2].reasoning_content = ""; });
+  changed([](ChatRequest& r) { r.messages[2].reasoning_content = "", r.messages[2].content = "Yes"; });
   changed([](ChatRequest& r) { r.messages[2].tool_calls = {{"c", "f", "{}"}}; });
   changed([](ChatRequest& r) { r.messages[1].content = "Hello!"; });  // another prompt before it
   changed([](ChatRequest& r) { r.messages[0].content = ""; });
   changed([](ChatRequest& r) { r.mode = Mode::kChat; });
   changed([](ChatRequest& r) { r.tools.clear(); });  // its reasoning is dropped then
   changed([](ChatRequest& r) { r.messages[2].prefix = true, r.messages.resize(3); });  // it has no end
+}
+
+TEST_F(ReplayTest, ReasoningThatIsLeftOutIsStillThere) {
+  const auto first = one_turn(kAnswer, answer_message());
+  request_.messages[2].reasoning_content = "";
+  EXPECT_TRUE(begins(ids_for(replay_, request_), first));
+  EXPECT_EQ(replay_.stats().reasonings, 1);
+  EXPECT_EQ(ids_for(replay_, request_, "you"), usual(request_));
+  ChatRequest bare = request_;
+  bare.tools.clear();  // where reasoning is dropped, none comes back
+  EXPECT_EQ(ids_for(replay_, bare), usual(bare));
+  // The turn after it is found too, whatever it lacks.
+  const auto second = one_turn(kAnswer, answer_message());
+  EXPECT_TRUE(begins(ids_for(replay_, request_), second));
+  request_.messages[4].reasoning_content = "";
+  EXPECT_TRUE(begins(ids_for(replay_, request_), second));
+}
+
+// An answer that was given without reasoning is that one, not another one's rest.
+TEST_F(ReplayTest, AnAnswerWithoutReasoningIsItself) {
+  const ChatRequest asked = request_;
+  one_turn(kAnswer, answer_message());
+  request_ = asked;
+  const auto first = one_turn({kEnd, "Ye", "s."}, said("assistant", "Yes."));
+  EXPECT_TRUE(begins(ids_for(replay_, request_), first));
+  EXPECT_EQ(replay_.stats().reasonings, 0);
 }
 
 TEST_F(ReplayTest, NobodySeesWhatOthersSaid) {
