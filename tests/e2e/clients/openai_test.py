@@ -1,4 +1,4 @@
-"""The openai package of Python: chat completions, tools, completions, models, errors."""
+"""The openai package of Python: chat completions, completions, tools, models, errors. Responses have a test of their own."""
 
 import asyncio
 import os
@@ -165,6 +165,81 @@ class Chat(unittest.TestCase):
     def test_retired_names_are_served_with_a_warning(self):
         raw = self.client.chat.completions.with_raw_response.create(model="deepseek-chat", messages=STORY, max_tokens=1)
         self.assertIn("deepseek-chat", raw.headers["warning"])
+
+
+class Completions(unittest.TestCase):
+    PROMPT = "Once upon a time there was a fox. The fox"
+
+    def setUp(self):
+        self.client = client_of(mini)
+
+    def create(self, prompt=PROMPT, **more):
+        return self.client.completions.create(**{"model": MODEL, "prompt": prompt, "max_tokens": 20, "temperature": 0, **more})
+
+    def test_a_text(self):
+        answer = self.create()
+        self.assertEqual((answer.object, answer.model), ("text_completion", support.OWN_NAME))
+        self.assertTrue(answer.choices[0].text)
+        self.assertEqual(answer.choices[0].finish_reason, "length")
+        self.assertEqual(answer.usage.completion_tokens, 20)
+        streamed = list(self.create(stream=True))
+        self.assertEqual("".join(chunk.choices[0].text for chunk in streamed), answer.choices[0].text)
+        self.assertEqual(streamed[-1].choices[0].finish_reason, "length")
+
+    def test_echo_and_logprobs(self):
+        plain = self.create().choices[0]
+        echoed = self.create(echo=True, logprobs=2).choices[0]
+        self.assertEqual(echoed.text, self.PROMPT + plain.text)
+        probs = echoed.logprobs
+        self.assertEqual(len({len(probs.tokens), len(probs.token_logprobs), len(probs.text_offset), len(probs.top_logprobs)}), 1)
+        self.assertEqual("".join(probs.tokens), echoed.text)
+        for offset, token in zip(probs.text_offset, probs.tokens):
+            self.assertTrue(echoed.text[offset:].startswith(token))
+        for logprob, top in list(zip(probs.token_logprobs, probs.top_logprobs))[1:]:
+            self.assertGreaterEqual(len(top), 2)
+            self.assertIn(logprob, top.values())
+        # The prompt alone.
+        alone = self.create(echo=True, logprobs=2, max_tokens=0).choices[0]
+        self.assertEqual(alone.text, self.PROMPT)
+        self.assertEqual(alone.logprobs.token_logprobs, probs.token_logprobs[:len(alone.logprobs.tokens)])
+
+    def test_a_gap_between_two_texts(self):
+        filled = self.create("def add(a, b):\n", suffix="\n    return c\n")
+        other = self.create("def add(a, b):\n", suffix="\nThe end.")
+        self.assertNotEqual(filled.usage.prompt_tokens, other.usage.prompt_tokens)
+        self.assertEqual("".join(c.choices[0].text for c in self.create("def add(a, b):\n", suffix="\n    return c\n", stream=True)),
+                         filled.choices[0].text)
+
+    def test_many_prompts(self):
+        prompts = [self.PROMPT, "A king lived in a castle.", "Hello"]
+        answer = self.create(prompts)
+        self.assertEqual([choice.index for choice in answer.choices], [0, 1, 2])
+        self.assertEqual([choice.text for choice in answer.choices], [self.create(p).choices[0].text for p in prompts])
+        streamed = [""] * 3
+        for chunk in self.create(prompts, stream=True):
+            for choice in chunk.choices:
+                streamed[choice.index] += choice.text
+        self.assertEqual(streamed, [choice.text for choice in answer.choices])
+
+    def test_prompts_of_token_ids(self):
+        ids = mini.post("/tokenize", {"prompt": self.PROMPT})[1]["tokens"]
+        expected = self.create().choices[0].text
+        self.assertEqual(self.create(ids).choices[0].text, expected)
+        self.assertEqual([choice.text for choice in self.create([ids, ids]).choices], [expected] * 2)
+
+    def test_stop_and_several(self):
+        text = self.create().choices[0].text
+        word = text.split()[3]
+        self.assertEqual(self.create(stop=word).choices[0].text, text[:text.index(word)])
+        several = self.create(n=2, temperature=1, seed=3)
+        self.assertEqual(len({choice.text for choice in several.choices}), 2)
+
+    def test_errors(self):
+        for more in ({"prompt": [[99999999]]}, {"suffix": "x", "echo": True}, {"logprobs": 100}, {"max_tokens": -1}):
+            with self.subTest(**more), self.assertRaises(openai.BadRequestError):
+                self.create(**more)
+        with self.assertRaises(openai.NotFoundError):
+            self.create(model="llama-3")
 
 
 class Tools(unittest.TestCase):
