@@ -6,6 +6,7 @@
 #include "serve/openai/chat.h"
 #include "serve/openai/completions.h"
 #include "serve/openai/models.h"
+#include "serve/openai/responses.h"
 #include "serve/service.h"
 
 namespace hadal::serve {
@@ -29,6 +30,8 @@ void Service::add_routes() {
   post({"/v1/completions", "/completions", "/beta/completions", "/beta/v1/completions",
         "/v1/beta/completions", "/v1/v1/completions"},
        Door::kInference, completions);
+  post({"/v1/responses", "/responses", "/beta/responses", "/v1/v1/responses"}, Door::kInference,
+       responses::create);
   get({"/v1/models", "/models", "/beta/models", "/anthropic/v1/models", "/v1/v1/models"}, Door::kKey,
       list_models);
   get({"/v1/models/{id}", "/models/{id}", "/beta/models/{id}", "/anthropic/v1/models/{id}",
