@@ -11,13 +11,15 @@ import support
 
 EXAMPLES = 25  # for each operation
 CHECKS = ["not_a_server_error", "status_code_conformance", "content_type_conformance", "response_headers_conformance",
-          "response_schema_conformance", "allow_header_conformance"]
+          "response_schema_conformance"]
 
 
 class OpenApi(unittest.TestCase):
     def setUp(self):
         # Few tokens, so that no answer takes long whatever is asked for.
         self.server = support.start_server("--ctx", 512, "--slots")
+        if self.server.request("GET", "/openapi.json")[0] == 404:
+            self.skipTest("the server has no OpenAPI document")
 
     def test_it_describes_what_there_is(self):
         status, document = self.server.get("/openapi.json")
