@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import time
 import unittest
 
 import environment
@@ -43,13 +44,18 @@ class AgentCase(unittest.TestCase):
     def check_log(self, turns=2):
         """Everything went well, and nothing but what is new was computed after the first request. Agents ask short things
         beside the conversation, for a title or a summary; those do not count."""
-        lines = [line for line in support.requests_of(self.server) if line["route"] in INFERENCE]
+        for _ in range(100):  # the log is written behind the answers
+            lines = [line for line in support.requests_of(self.server) if line["route"] in INFERENCE]
+            longest = max(line["prompt_tokens"] for line in lines)
+            talk = sorted((line for line in lines if line["prompt_tokens"] > longest / 2),
+                          key=lambda line: line["prompt_tokens"])
+            if len(talk) >= 2 * turns:
+                break
+            time.sleep(0.1)
+        self.assertEqual(len(talk), 2 * turns, talk)
         for line in lines:
             self.assertEqual(line["status"], 200, line)
             self.assertIn(line["finish_reason"], ("stop", "tool_calls"), line)
-        longest = max(line["prompt_tokens"] for line in lines)
-        talk = sorted((line for line in lines if line["prompt_tokens"] > longest / 2), key=lambda line: line["prompt_tokens"])
-        self.assertEqual(len(talk), 2 * turns, talk)
         for before, after in zip(talk, talk[1:]):
             known = before["prompt_tokens"] + before["completion_tokens"]
             self.assertGreaterEqual(after["cached_tokens"], support.reusable(known), (before, after))

@@ -1,6 +1,5 @@
 """The OpenAPI document, checked by schemathesis: requests that keep to it and requests that do not."""
 
-import json
 import os
 import subprocess
 import sys
