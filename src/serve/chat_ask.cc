@@ -83,6 +83,15 @@ Asked<void> pair_tool_results(std::vector<Message>& messages, const ChatRules& r
   return {};
 }
 
+Asked<void> check_reasoning(const ChatRequest& chat, const ChatRules& rules) {
+  if (!rules.require_reasoning || chat.mode != Mode::kThinking || chat.tools.empty()) return {};
+  for (const Message& message : chat.messages)
+    if (!message.tool_calls.empty() && message.reasoning_content.empty())
+      return refuse("The `reasoning_content` in the thinking mode must be passed back to the API.",
+                    "messages");
+  return {};
+}
+
 Asked<Ask> settings_of(const ChatAsk& ask, const ChatRules& rules) {
   Ask out;
   out.n = ask.n;
@@ -92,6 +101,10 @@ Asked<Ask> settings_of(const ChatAsk& ask, const ChatRules& rules) {
   if (!thinking || rules.client_sampling_in_thinking) {
     sampling.temperature = ask.temperature.value_or(sampling.temperature);
     sampling.top_p = ask.top_p.value_or(sampling.top_p);
+  }
+  if (!thinking) {  // the hosted API's penalties have no effect; OpenAI's do
+    sampling.presence_penalty = ask.presence_penalty.value_or(sampling.presence_penalty);
+    sampling.frequency_penalty = ask.frequency_penalty.value_or(sampling.frequency_penalty);
   }
   sampling.min_p = ask.min_p.value_or(sampling.min_p);
   sampling.top_k = ask.top_k.value_or(sampling.top_k);

@@ -55,6 +55,9 @@ Asked<void> resolve_thinking(ChatAsk& ask, const ChatRules& rules);
 // agent was interrupted becomes an empty result, unless the rules are strict.
 Asked<void> pair_tool_results(std::vector<Message>& messages, const ChatRules& rules);
 
+// Where the rules want it: with tools and thinking, calls come with the reasoning that led to them (B3.8).
+Asked<void> check_reasoning(const ChatRequest& chat, const ChatRules& rules);
+
 // The settings that do not depend on the prompt: sampling, stop strings, the number of answers.
 Asked<Ask> settings_of(const ChatAsk& ask, const ChatRules& rules);
 

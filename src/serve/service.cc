@@ -157,6 +157,8 @@ Asked<Service::Prompt> Service::render(const ApiCall& api, ChatAsk& ask) const {
     if (const auto paired = pair_tool_results(ask.chat.messages, rules); !paired)
       return tl::make_unexpected(paired.error());
   parts_.replay.restore(scope, ask.chat.messages);
+  if (const auto reasoned = check_reasoning(ask.chat, rules); !reasoned)
+    return tl::make_unexpected(reasoned.error());
   auto items = parts_.text.items(ask.chat);
   if (!items) return refuse(items.error());
   auto ids = parts_.replay.prompt_ids(scope, *items);

@@ -101,6 +101,34 @@ TEST(ChatAsk, SamplingOfClientsCountsWithoutThinking) {
   EXPECT_NE(settings_of(ask, rules)->sampling.seed, settings_of(ask, rules)->sampling.seed);
 }
 
+TEST(ChatAsk, PenaltiesCountWithoutThinking) {
+  ChatAsk ask;
+  ask.presence_penalty = 0.5f;
+  ask.frequency_penalty = -0.5f;
+  ask.chat.mode = Mode::kChat;
+  EXPECT_EQ(settings_of(ask, {})->sampling.presence_penalty, 0.5f);
+  EXPECT_EQ(settings_of(ask, {})->sampling.frequency_penalty, -0.5f);
+  ask.chat.mode = Mode::kThinking;
+  EXPECT_EQ(settings_of(ask, {})->sampling.presence_penalty, 0.0f);
+  EXPECT_EQ(settings_of(ask, {})->sampling.frequency_penalty, 0.0f);
+}
+
+TEST(ChatAsk, ReasoningOfCallsIsWantedWhereTheRulesSaySo) {
+  ChatRequest chat;
+  chat.mode = Mode::kThinking;
+  chat.tools = {R"({"name":"f"})"};
+  chat.messages = {message("user"), message("assistant", {"a"}), message("tool", {}, "a")};
+  ChatRules rules;
+  EXPECT_TRUE(check_reasoning(chat, rules));
+  rules.require_reasoning = true;
+  EXPECT_FALSE(check_reasoning(chat, rules));
+  chat.messages[1].reasoning_content = "r";
+  EXPECT_TRUE(check_reasoning(chat, rules));
+  chat.messages[1].reasoning_content.clear();
+  chat.mode = Mode::kChat;
+  EXPECT_TRUE(check_reasoning(chat, rules));
+}
+
 TEST(ChatAsk, TheBudgetIsWhatTheContextLeaves) {
   EXPECT_EQ(*token_budget(10, std::nullopt, 100, 1000), 100);
   EXPECT_EQ(*token_budget(10, 50, 100, 1000), 50);
