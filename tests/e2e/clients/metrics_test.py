@@ -1,5 +1,6 @@
 """The metrics page, read by the parser of Prometheus' own package."""
 
+import time
 import unittest
 
 import program
@@ -32,16 +33,19 @@ class Metrics(unittest.TestCase):
         for stream in (False, True):
             for turn in range(2):
                 status, _, text = self.server.request("POST", "/v1/chat/completions", {
-                    "model": PLAIN, "messages": STORY, "max_tokens": 30 + turn, "stream": stream})
+                    "model": PLAIN, "messages": STORY, "max_tokens": 30 + turn, "temperature": 0, "stream": stream})
                 self.assertEqual(status, 200)
                 self.assertIn("usage", text)
                 prompt, completion = prompt + 12, completion + 30 + turn
-        after = self.families()
-
         def grown(family, name, **labels):
             old = self.value(before, family, name, **labels) if family in before else 0
             return self.value(after, family, name, **labels) - old
 
+        for _ in range(100):  # a step is counted when it is over; its tokens are on their way by then
+            after = self.families()
+            if grown("vllm:generation_tokens", "vllm:generation_tokens_total", model_name=OWN_NAME) == completion:
+                break
+            time.sleep(0.05)
         self.assertEqual(grown("vllm:generation_tokens", "vllm:generation_tokens_total", model_name=OWN_NAME), completion)
         self.assertEqual(grown("vllm:prompt_tokens", "vllm:prompt_tokens_total", model_name=OWN_NAME), prompt)
         self.assertEqual(grown("llamacpp:tokens_predicted", "llamacpp:tokens_predicted_total"), completion)
