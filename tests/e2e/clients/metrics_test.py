@@ -43,7 +43,8 @@ class Metrics(unittest.TestCase):
 
         for _ in range(100):  # a step is counted when it is over; its tokens are on their way by then
             after = self.families()
-            if grown("vllm:generation_tokens", "vllm:generation_tokens_total", model_name=OWN_NAME) == completion:
+            if (grown("vllm:generation_tokens", "vllm:generation_tokens_total", model_name=OWN_NAME) == completion
+                    and self.value(after, "vllm:num_requests_running") == 0):
                 break
             time.sleep(0.05)
         self.assertEqual(grown("vllm:generation_tokens", "vllm:generation_tokens_total", model_name=OWN_NAME), completion)
