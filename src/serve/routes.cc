@@ -1,4 +1,5 @@
 // Every route of the server (api.md B1.1), with all spellings that clients use.
+#include "serve/admin/openapi.h"
 #include "serve/admin/operations.h"
 #include "serve/anthropic/messages.h"
 #include "serve/ollama/chat.h"
@@ -14,7 +15,7 @@ namespace hadal::serve {
 void Service::add_routes() {
   using Patterns = std::initializer_list<std::string_view>;
   const auto add = [&](std::string_view method, Patterns patterns, Door door, Endpoint endpoint) {
-    router_.add(method, patterns, Route{std::string(*patterns.begin()), door, endpoint});
+    router_.add(method, patterns, Route{std::string(method), std::string(*patterns.begin()), door, endpoint});
   };
   const auto get = [&](Patterns patterns, Door door, Endpoint endpoint) {
     add("GET", patterns, door, endpoint);
@@ -66,6 +67,7 @@ void Service::add_routes() {
   post({"/ping"}, Door::kOpen, health);
   get({"/ready"}, Door::kOpen, ready);
   get({"/version"}, Door::kOpen, version);
+  get({"/openapi.json"}, Door::kOpen, openapi);
   get({"/metrics"}, config_.open_metrics ? Door::kOpen : Door::kAdmin, metrics);
   get({"/props"}, Door::kKey, props);
   get({"/slots"}, Door::kAdmin, slots);

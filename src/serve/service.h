@@ -50,7 +50,7 @@ using Endpoint = Answered (*)(Service& service, ApiCall& api);
 // Who may come in: anybody; who has a key; an administrator; who has a key and is within its limits.
 enum class Door { kOpen, kKey, kAdmin, kInference };
 struct Route {
-  std::string pattern;  // for records
+  std::string method, pattern;  // the first of its spellings
   Door door = Door::kKey;
   Endpoint endpoint = nullptr;
 };
@@ -82,6 +82,7 @@ class Service {
   const ServiceConfig& config() const { return config_; }
   int64_t started() const { return started_; }  // Unix seconds
   bool closing() const { return closing_; }
+  const std::vector<Route>& routes() const { return router_.targets(); }
   HttpStats connections() const { return connections_ ? connections_() : HttpStats{}; }
 
   // Which model a body's `model` means; remembers it for the record of the request.

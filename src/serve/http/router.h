@@ -56,6 +56,8 @@ class Router {
     RouteTable::Found found = table_.find(method, path);
     return {found.target ? &targets_[*found.target] : nullptr, found.capture, std::move(found.allow)};
   }
+  // In the order in which they were added.
+  const std::vector<T>& targets() const { return targets_; }
 
  private:
   RouteTable table_;
