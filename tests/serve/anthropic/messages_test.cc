@@ -109,7 +109,7 @@ TEST(Messages, AStreamIsTheSameAnswer) {
     EXPECT_TRUE(at(all, "id").text.starts_with("msg_"));
     ASSERT_EQ(at(all, "content").items.size(), at(message, "content").items.size());
     for (size_t i = 0; i < at(all, "content").items.size(); ++i) {
-      const JsonValue &one = at(all, "content").items[i], &other = at(message, "content").items[i];
+      const JsonValue one = at(all, "content").items[i], other = at(message, "content").items[i];
       for (const char* member : {"type", "text", "thinking"})
         EXPECT_EQ(at(one, member).text, at(other, member).text);
       if (at(one, "type").text == "thinking") {
