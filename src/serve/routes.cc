@@ -63,7 +63,8 @@ void Service::add_routes() {
 
   // Operations
   get({"/"}, Door::kOpen, root);
-  get({"/health", "/v1/health", "/healthz", "/ping", "/live"}, Door::kOpen, health);
+  get({"/health", "/v1/health", "/healthz", "/live"}, Door::kOpen, health);
+  get({"/ping"}, Door::kOpen, health);
   post({"/ping"}, Door::kOpen, health);
   get({"/ready"}, Door::kOpen, ready);
   get({"/version"}, Door::kOpen, version);
