@@ -86,6 +86,7 @@ class Reader {
 
   Asked<Conversation> finish() {
     if (const auto ended = end_assistant(); !ended) return tl::make_unexpected(ended.error());
+    if (out_.messages.empty()) return refuse("input: expected at least one message", "input");
     return std::move(out_);
   }
 

@@ -122,6 +122,7 @@ TEST(ResponseInput, WhatIsWrongIsNamed) {
       {"[]", "Input items array must not be empty"},
       {"5", "input: expected a string or an array of items"},
       {"{}", "input: expected a string or an array of items"},
+      {R"([{"type":"web_search_call"}])", "input: expected at least one message"},
       {"[5]", "input[0]: expected an object"},
       {"[{}]", "input[0]: expected a type or a role"},
       {R"([{"type":5}])", "input[0].type: expected a string"},
