@@ -94,7 +94,7 @@ TEST(Responses, ReasoningComesBackByItsName) {
   const std::string message = R"({"role":"assistant","content":)" + answer + "}";
   const auto again = [&](const std::string& reasoning) {
     return respond(R"("input":[)" + question + "," + reasoning + message +
-                   R"(,{"role":"user","content":"Go on"})" + tail);
+                   R"(,{"role":"user","content":"Go on"})" + tail + R"(,"max_output_tokens":20)");
   };
   std::string text;
   JsonOut(text).value(field(first, "output.0.content.0.text"));
