@@ -74,6 +74,7 @@ class Reader {
   }
 
   bool value_into(JsonValue& value) {
+    if (values_left_-- == 0) return expected(fmt::format("no more than {} values", kMaxJsonValues));
     switch (peek()) {
       case '{':
       case '[': {
@@ -251,6 +252,7 @@ class Reader {
   std::string_view text_;
   size_t at_ = 0;
   int depth_left_;
+  int64_t values_left_ = kMaxJsonValues;
   std::string what_;
 };
 

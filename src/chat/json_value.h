@@ -31,10 +31,12 @@ struct JsonValue {
 };
 
 inline constexpr int kMaxJsonDepth = 256;
+// Twice the ids of the longest prompt. A value takes a hundred bytes where its text may take two.
+inline constexpr int64_t kMaxJsonValues = int64_t{1} << 21;
 
 // Reads one JSON text (RFC 8259; a leading byte-order mark is skipped, an escaped lone surrogate becomes
-// U+FFFD). Problem: "byte N" and what was expected there. Malformed UTF-8 and nesting beyond max_depth are
-// problems too.
+// U+FFFD). Problem: "byte N" and what was expected there. Malformed UTF-8, nesting beyond max_depth and more
+// than kMaxJsonValues values are problems too.
 Result<JsonValue> parse_json(std::string_view text, int max_depth = kMaxJsonDepth);
 
 }  // namespace hadal

@@ -56,6 +56,20 @@ TEST(JsonReader, RefusesWhatIsNotJson) {
   EXPECT_TRUE(parse_json("\xEF\xBB\xBF{}"));
 }
 
+TEST(JsonReader, TheNumberOfValuesIsLimited) {
+  const auto array_of = [](int64_t count) {
+    std::string text = "[1";
+    for (int64_t i = 1; i < count; ++i) text += ",1";
+    return text + "]";
+  };
+  const auto most = parse_json(array_of(kMaxJsonValues - 1));  // and the array itself
+  ASSERT_TRUE(most);
+  EXPECT_EQ(most->items.size(), static_cast<size_t>(kMaxJsonValues - 1));
+  const auto more = parse_json(array_of(kMaxJsonValues));
+  ASSERT_FALSE(more);
+  EXPECT_EQ(more.error().what, "expected no more than 2097152 values");
+}
+
 TEST(JsonReader, DepthIsLimited) {
   const auto nested = [](int depth) { return std::string(depth, '[') + std::string(depth, ']'); };
   EXPECT_TRUE(parse_json(nested(kMaxJsonDepth)));
