@@ -13,8 +13,8 @@
 
 #include "apps/ids_file.h"
 #include "base/error.h"
-#include "chat/json_value.h"
 #include "chat/python_json.h"
+#include "text/json_value.h"
 
 namespace hadal::apps {
 namespace {

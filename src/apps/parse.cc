@@ -9,8 +9,8 @@
 #include "apps/commands.h"
 #include "base/error.h"
 #include "chat/collect.h"
-#include "chat/json_value.h"
 #include "chat/python_json.h"
+#include "text/json_value.h"
 
 namespace hadal::apps {
 namespace {

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <utility>
 
-#include "chat/json_equal.h"
 #include "chat/special_tokens.h"
+#include "text/json_equal.h"
 
 namespace hadal {
 

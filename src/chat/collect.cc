@@ -4,9 +4,9 @@
 #include <array>
 
 #include "base/check.h"
-#include "chat/json_value.h"
 #include "chat/python_json.h"
 #include "chat/special_tokens.h"
+#include "text/json_value.h"
 
 namespace hadal {
 

@@ -2,10 +2,10 @@
 
 #include <fmt/format.h>
 
-#include "chat/json_value.h"
 #include "chat/python_json.h"
 #include "chat/special_tokens.h"
 #include "chat/turns.h"
+#include "text/json_value.h"
 
 namespace hadal {
 namespace {

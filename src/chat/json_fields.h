@@ -15,7 +15,7 @@
 #include <vector>
 
 #include "base/result.h"
-#include "chat/json_value.h"
+#include "text/json_value.h"
 
 namespace hadal {
 

@@ -1,9 +1,9 @@
 // The block of tool calls: names, keys and values become the pieces of a JSON object (api.md A17.3, A17.5).
 #include <string>
 
-#include "chat/json_value.h"
 #include "chat/parser.h"
 #include "chat/python_json.h"
+#include "text/json_value.h"
 
 namespace hadal {
 

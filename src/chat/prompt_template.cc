@@ -3,10 +3,10 @@
 #include <array>
 
 #include "base/check.h"
-#include "chat/json_value.h"
 #include "chat/prompt_texts.h"
 #include "chat/python_json.h"
 #include "chat/special_tokens.h"
+#include "text/json_value.h"
 
 namespace hadal {
 namespace {

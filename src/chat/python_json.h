@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-#include "chat/json_value.h"
+#include "text/json_value.h"
 
 namespace hadal {
 

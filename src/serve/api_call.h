@@ -5,10 +5,10 @@
 #include <string>
 #include <string_view>
 
-#include "chat/json_value.h"
 #include "serve/api_error.h"
 #include "serve/http/message.h"
 #include "serve/request_scope.h"
+#include "text/json_value.h"
 
 namespace hadal::serve {
 

@@ -7,8 +7,8 @@
 #include "assistant/answer_stream.h"
 #include "assistant/assistant_support.h"
 #include "assistant/replay.h"
-#include "chat/json_value.h"
 #include "chat/python_json.h"
+#include "text/json_value.h"
 
 namespace hadal {
 namespace {

@@ -3,9 +3,9 @@
 
 #include <regex>
 
-#include "chat/json_value.h"
 #include "chat/python_json.h"
 #include "parser_support.h"
+#include "text/json_value.h"
 
 namespace hadal::test {
 namespace {

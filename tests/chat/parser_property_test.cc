@@ -3,11 +3,11 @@
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
 
-#include "chat/json_value.h"
 #include "chat/python_json.h"
 #include "chat_support.h"
 #include "parser_support.h"
 #include "strict_parse.h"
+#include "text/json_value.h"
 
 namespace hadal::test {
 namespace {

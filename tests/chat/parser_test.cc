@@ -1,9 +1,9 @@
 // The parser on well-formed answers and on the cases of api.md V5 and A17.3.
 #include <gmock/gmock.h>
 
-#include "chat/json_value.h"
 #include "chat/python_json.h"
 #include "parser_support.h"
+#include "text/json_value.h"
 
 namespace hadal::test {
 namespace {

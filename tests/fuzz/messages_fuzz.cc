@@ -5,12 +5,12 @@
 #include <string_view>
 
 #include "chat/encode.h"
-#include "chat/json_value.h"
 #include "serve/anthropic/message_body.h"
 #include "serve/ollama/chat_body.h"
 #include "serve/ollama/generate_body.h"
 #include "serve/openai/chat.h"
 #include "serve/openai/completions.h"
+#include "text/json_value.h"
 
 namespace {
 

@@ -5,9 +5,9 @@
 #include <string_view>
 
 #include "chat/encode.h"
-#include "chat/json_value.h"
 #include "chat/parser.h"
 #include "chat/python_json.h"
+#include "text/json_value.h"
 
 namespace {
 

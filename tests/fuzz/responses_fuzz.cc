@@ -10,11 +10,11 @@
 
 #include "../text/small_tokenizer.h"
 #include "chat/encode.h"
-#include "chat/json_value.h"
 #include "chat/python_json.h"
 #include "serve/openai/patch_input.h"
 #include "serve/openai/response_body.h"
 #include "serve/openai/response_writer.h"
+#include "text/json_value.h"
 #include "text/utf8.h"
 
 namespace {

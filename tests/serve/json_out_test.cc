@@ -4,7 +4,7 @@
 
 #include <limits>
 
-#include "chat/json_value.h"
+#include "text/json_value.h"
 
 namespace hadal::serve {
 namespace {

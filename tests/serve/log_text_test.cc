@@ -6,7 +6,7 @@
 #include <cmath>
 #include <limits>
 
-#include "chat/json_value.h"
+#include "text/json_value.h"
 #include "text/utf8.h"
 
 namespace hadal::serve {

@@ -6,8 +6,8 @@
 #include <map>
 #include <thread>
 
-#include "chat/json_value.h"
 #include "support/files.h"
+#include "text/json_value.h"
 
 namespace hadal::serve {
 namespace {

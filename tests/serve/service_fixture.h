@@ -14,11 +14,11 @@
 
 #include "assistant/replay.h"
 #include "assistant/text_model.h"
-#include "chat/json_value.h"
 #include "cpu/cpu_ops.h"
 #include "engine/engine.h"
 #include "kv/prefix_cache.h"
 #include "serve/service.h"
+#include "text/json_value.h"
 
 namespace hadal::serve::test {
 

@@ -9,8 +9,8 @@
 #include <random>
 #include <thread>
 
-#include "chat/json_value.h"
 #include "support/files.h"
+#include "text/json_value.h"
 
 namespace hadal::serve {
 namespace {

@@ -6,7 +6,7 @@
 #include <limits>
 
 #include "base/error.h"
-#include "chat/json_value.h"
+#include "text/json_value.h"
 
 namespace hadal::serve {
 namespace {

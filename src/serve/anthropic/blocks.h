@@ -6,8 +6,8 @@
 #include <string_view>
 
 #include "chat/json_fields.h"
-#include "chat/json_value.h"
 #include "serve/api_error.h"
+#include "text/json_value.h"
 
 namespace hadal::serve::anthropic {
 

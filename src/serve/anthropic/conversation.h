@@ -6,9 +6,9 @@
 #include <string_view>
 #include <vector>
 
-#include "chat/json_value.h"
 #include "chat/message.h"
 #include "serve/api_error.h"
+#include "text/json_value.h"
 
 namespace hadal::serve::anthropic {
 

@@ -3,10 +3,10 @@
 
 #include <vector>
 
-#include "chat/json_value.h"
 #include "serve/anthropic/conversation.h"
 #include "serve/body_rules.h"
 #include "serve/chat_ask.h"
+#include "text/json_value.h"
 
 namespace hadal::serve::anthropic {
 

@@ -3,10 +3,10 @@
 #include <optional>
 #include <utility>
 
-#include "chat/json_value.h"
 #include "chat/python_json.h"
 #include "serve/http/sse.h"
 #include "serve/json_out.h"
+#include "text/json_value.h"
 
 namespace hadal::serve::anthropic {
 namespace {

@@ -1,9 +1,9 @@
 // The tools of an Anthropic body and which of them may be called (api.md B9.1).
 #pragma once
 
-#include "chat/json_value.h"
 #include "chat/message.h"
 #include "serve/api_error.h"
+#include "text/json_value.h"
 
 namespace hadal::serve::anthropic {
 

@@ -4,11 +4,11 @@
 #include <optional>
 #include <utility>
 
-#include "chat/json_value.h"
 #include "chat/python_json.h"
 #include "serve/http/sse.h"
 #include "serve/json_out.h"
 #include "serve/openai/chat_json.h"
+#include "text/json_value.h"
 
 namespace hadal::serve::ollama {
 namespace {

@@ -1,9 +1,9 @@
 // What the bodies of Ollama's chat and generate have in common (api.md B11).
 #pragma once
 
-#include "chat/json_value.h"
 #include "serve/body_rules.h"
 #include "serve/chat_ask.h"
+#include "text/json_value.h"
 
 namespace hadal::serve::ollama {
 

@@ -4,10 +4,10 @@
 #include <string>
 #include <vector>
 
-#include "chat/json_value.h"
 #include "chat/message.h"
 #include "serve/api_error.h"
 #include "serve/openai/response_tools.h"
+#include "text/json_value.h"
 
 namespace hadal::serve::responses {
 

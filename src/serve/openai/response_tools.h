@@ -8,8 +8,8 @@
 #include <string_view>
 #include <vector>
 
-#include "chat/json_value.h"
 #include "serve/api_error.h"
+#include "text/json_value.h"
 
 namespace hadal::serve::responses {
 

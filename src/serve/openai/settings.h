@@ -4,9 +4,9 @@
 #include <cstdint>
 #include <string_view>
 
-#include "chat/json_value.h"
 #include "serve/body_rules.h"
 #include "serve/chat_ask.h"
+#include "text/json_value.h"
 
 namespace hadal::serve {
 

@@ -4,8 +4,8 @@
 #include <cstddef>
 #include <string_view>
 
-#include "chat/json_value.h"
 #include "serve/api_error.h"
+#include "text/json_value.h"
 
 namespace hadal::serve {
 

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <set>
 
-#include "chat/json_value.h"
+#include "text/json_value.h"
 
 namespace hadal::serve::anthropic {
 namespace {

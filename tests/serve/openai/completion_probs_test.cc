@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "chat/json_value.h"
+#include "text/json_value.h"
 
 namespace hadal::serve {
 namespace {

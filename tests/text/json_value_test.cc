@@ -1,5 +1,5 @@
 // The JSON reader: what it keeps, what it refuses (api.md A8.2).
-#include "chat/json_value.h"
+#include "text/json_value.h"
 
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>

@@ -1,4 +1,4 @@
-#include "chat/json_equal.h"
+#include "text/json_equal.h"
 
 #include <algorithm>
 #include <charconv>

@@ -1,4 +1,4 @@
-#include "chat/json_equal.h"
+#include "text/json_equal.h"
 
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>

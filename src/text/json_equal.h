@@ -1,7 +1,7 @@
 // Whether two JSON values say the same, however they are spelled.
 #pragma once
 
-#include "chat/json_value.h"
+#include "text/json_value.h"
 
 namespace hadal {
 

@@ -1,4 +1,4 @@
-#include "chat/json_value.h"
+#include "text/json_value.h"
 
 #include <fmt/format.h>
 
