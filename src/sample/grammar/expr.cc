@@ -1,0 +1,469 @@
+#include "sample/grammar/expr.h"
+
+#include <algorithm>
+#include <array>
+#include <deque>
+#include <map>
+#include <unordered_set>
+#include <utility>
+
+#include "base/check.h"
+#include "base/error.h"
+
+namespace hadal::grammar {
+namespace {
+
+uint64_t mix(uint64_t hash, uint64_t value) {
+  hash ^= value + 0x9E3779B97F4A7C15u + (hash << 6) + (hash >> 2);
+  return hash * 0xFF51AFD7ED558CCDu;
+}
+
+constexpr size_t kEmptinessStates = 4000;
+
+}  // namespace
+
+ExprPool::ExprPool() {
+  nodes_.push_back({});
+  nodes_.push_back({.kind = Kind::kEmpty, .nullable = true});
+  sets_.push_back(CharSet::any());
+  nodes_.push_back({.kind = Kind::kSet});
+  nodes_.push_back({.kind = Kind::kRepeat, .nullable = true, .a = kAnyChar, .c = 0, .d = kUnbounded});
+  pieces_.resize(nodes_.size());
+  emptiness_.resize(nodes_.size());
+}
+
+void ExprPool::grow(int64_t bytes) {
+  bytes_ += bytes;
+  if (bytes_ > kMaxBytes)
+    fail(ErrorCode::kInvalidInput, "the grammar is too complex: its patterns take more than {} MiB",
+         kMaxBytes >> 20);
+}
+
+ExprId ExprPool::intern(const Node& node, std::span<const ExprId> children) {
+  uint64_t hash = static_cast<uint64_t>(node.kind);
+  if (node.kind == Kind::kOr || node.kind == Kind::kAnd) {
+    for (const ExprId child : children) hash = mix(hash, child);
+  } else {
+    for (const uint32_t part : {node.a, node.b, node.c, node.d}) hash = mix(hash, part);
+  }
+  const auto [begin, end] = index_.equal_range(hash);
+  for (auto it = begin; it != end; ++it) {
+    const Node& other = nodes_[it->second];
+    if (other.kind != node.kind) continue;
+    if (node.kind == Kind::kOr || node.kind == Kind::kAnd) {
+      if (std::ranges::equal(this->children(other), children)) return it->second;
+    } else if (other.a == node.a && other.b == node.b && other.c == node.c && other.d == node.d) {
+      return it->second;
+    }
+  }
+  grow(static_cast<int64_t>(sizeof(Node) + 64 + children.size() * sizeof(ExprId)));
+  const auto id = static_cast<ExprId>(nodes_.size());
+  nodes_.push_back(node);
+  if (!children.empty()) {
+    nodes_.back().a = static_cast<uint32_t>(lists_.size());
+    nodes_.back().b = static_cast<uint32_t>(children.size());
+    lists_.insert(lists_.end(), children.begin(), children.end());
+  }
+  pieces_.emplace_back();
+  emptiness_.push_back(0);
+  index_.emplace(hash, id);
+  return id;
+}
+
+ExprId ExprPool::set(const CharSet& chars) {
+  if (chars.empty()) return kNone;
+  for (uint32_t i = 0; i < sets_.size(); ++i)
+    if (sets_[i] == chars) return i == 0 ? kAnyChar : intern({.kind = Kind::kSet, .a = i});
+  grow(static_cast<int64_t>(sizeof(CharSet) + chars.ranges().size() * sizeof(CharRange)));
+  sets_.push_back(chars);
+  return intern({.kind = Kind::kSet, .a = static_cast<uint32_t>(sets_.size() - 1)});
+}
+
+ExprId ExprPool::text(std::string_view utf8) {
+  return literals({std::string(utf8)});
+}
+
+ExprId ExprPool::literals(const std::vector<std::string>& texts) {
+  if (texts.empty()) return kNone;
+  if (texts.size() == 1 && texts[0].empty()) return kEmpty;
+  std::vector<uint32_t> order(texts.size());
+  for (uint32_t i = 0; i < order.size(); ++i) order[i] = i;
+  std::ranges::stable_sort(order, [&texts](uint32_t x, uint32_t y) { return texts[x] < texts[y]; });
+  auto set = std::make_shared<LiteralSet>();
+  int64_t size = 0;
+  for (const uint32_t i : order) {
+    if (!set->texts.empty() && set->texts.back() == texts[i]) continue;
+    set->texts.push_back(texts[i]);
+    set->tags.push_back(i);
+    size += static_cast<int64_t>(texts[i].size() + sizeof(std::string) + 4);
+  }
+  for (uint32_t i = 0; size < 4096 && i < literals_.size(); ++i)
+    if (literals_[i]->texts == set->texts && literals_[i]->tags == set->tags)
+      return intern({.kind = Kind::kLiterals,
+                     .nullable = set->texts[0].empty(),
+                     .a = i,
+                     .c = static_cast<uint32_t>(set->texts.size())});
+  grow(size);
+  literals_.push_back(set);
+  return intern({.kind = Kind::kLiterals,
+                 .nullable = set->texts[0].empty(),
+                 .a = static_cast<uint32_t>(literals_.size() - 1),
+                 .c = static_cast<uint32_t>(set->texts.size())});
+}
+
+ExprId ExprPool::residue(uint32_t modulus, uint32_t seen, uint32_t remainder) {
+  HADAL_CHECK(modulus >= 1 && modulus < (1u << 31));
+  return intern(
+      {.kind = Kind::kResidue, .nullable = seen == remainder, .a = modulus, .b = seen, .c = remainder});
+}
+
+ExprId ExprPool::concat(ExprId a, ExprId b) {
+  if (a == kNone || b == kNone) return kNone;
+  if (a == kEmpty) return b;
+  if (b == kEmpty) return a;
+  if (a == kAll && (b == kAll || (nodes_[b].kind == Kind::kConcat && nodes_[b].a == kAll))) return b;
+  // Nested to the right, and without recursion: a text of a megabyte is a long chain.
+  std::vector<ExprId> left;
+  while (nodes_[a].kind == Kind::kConcat) {
+    left.push_back(nodes_[a].a);
+    a = nodes_[a].b;
+  }
+  left.push_back(a);
+  for (; !left.empty(); left.pop_back()) {
+    const Node &x = nodes_[left.back()], &y = nodes_[b];
+    b = intern({.kind = Kind::kConcat,
+                .nullable = x.nullable && y.nullable,
+                .may_be_empty = x.may_be_empty || y.may_be_empty,
+                .a = left.back(),
+                .b = b});
+  }
+  return b;
+}
+
+ExprId ExprPool::concat(std::initializer_list<ExprId> parts) {
+  ExprId whole = kEmpty;
+  for (auto it = std::rbegin(parts); it != std::rend(parts); ++it) whole = concat(*it, whole);
+  return whole;
+}
+
+ExprId ExprPool::many(Kind kind, std::vector<ExprId> parts) {
+  const bool is_or = kind == Kind::kOr;
+  const ExprId neutral = is_or ? kNone : kAll, dominant = is_or ? kAll : kNone;
+  std::vector<ExprId> flat;
+  CharSet chars;
+  bool has_set = false;
+  const auto add = [&](ExprId part) {
+    const Node& node = nodes_[part];
+    if (node.kind == Kind::kSet) {
+      chars = !has_set ? sets_[node.a]
+              : is_or  ? [&] {
+                  chars.add(sets_[node.a]);
+                  return chars;
+                }()
+                      : chars.intersect(sets_[node.a]);
+      has_set = true;
+    } else if (part != neutral) {
+      flat.push_back(part);
+    }
+  };
+  for (const ExprId part : parts) {
+    if (nodes_[part].kind == kind)
+      for (const ExprId child :
+           std::vector<ExprId>(children(nodes_[part]).begin(), children(nodes_[part]).end()))
+        add(child);
+    else
+      add(part);
+  }
+  if (has_set) flat.push_back(set(chars));
+  std::ranges::sort(flat);
+  flat.erase(std::unique(flat.begin(), flat.end()), flat.end());
+  if (std::ranges::binary_search(flat, dominant)) return dominant;
+  if (is_or && flat.size() > 1) std::erase(flat, kNone);
+  if (flat.empty()) return neutral;
+  bool nullable = !is_or, complex = !is_or;
+  for (const ExprId part : flat) {
+    const Node& node = nodes_[part];
+    nullable = is_or ? nullable || node.nullable : nullable && node.nullable;
+    complex = complex || node.may_be_empty;
+    // x and not x
+    if (node.kind == Kind::kNot && std::ranges::binary_search(flat, node.a)) return dominant;
+  }
+  if (is_or && flat[0] == kEmpty)  // says nothing that another nullable part does not say
+    for (size_t i = 1; i < flat.size(); ++i)
+      if (nodes_[flat[i]].nullable) {
+        flat.erase(flat.begin());
+        break;
+      }
+  if (flat.size() == 1) return flat[0];
+  return intern({.kind = kind, .nullable = nullable, .may_be_empty = complex}, flat);
+}
+
+ExprId ExprPool::either(std::vector<ExprId> alternatives) {
+  return many(Kind::kOr, std::move(alternatives));
+}
+
+ExprId ExprPool::both(std::vector<ExprId> conditions) {
+  return many(Kind::kAnd, std::move(conditions));
+}
+
+ExprId ExprPool::negate(ExprId a) {
+  if (a == kNone) return kAll;
+  if (a == kAll) return kNone;
+  if (nodes_[a].kind == Kind::kNot) return nodes_[a].a;
+  return intern({.kind = Kind::kNot, .nullable = !nodes_[a].nullable, .may_be_empty = true, .a = a});
+}
+
+ExprId ExprPool::repeat(ExprId a, uint32_t min, uint32_t max) {
+  if (min > max) return kNone;
+  if (max == 0 || a == kEmpty) return kEmpty;
+  if (a == kNone) return min == 0 ? kEmpty : kNone;
+  const Node node = nodes_[a];
+  if (node.nullable) min = 0;
+  if (min == 1 && max == 1) return a;
+  if (node.kind == Kind::kRepeat && node.c == 0 && node.d == kUnbounded) return a;
+  if (a == kAnyChar && min == 0 && max == kUnbounded) return kAll;
+  return intern({.kind = Kind::kRepeat,
+                 .nullable = min == 0,
+                 .may_be_empty = node.may_be_empty,
+                 .a = a,
+                 .c = min,
+                 .d = max});
+}
+
+void ExprPool::put(std::vector<Piece>& pieces, uint32_t begin, ExprId to) {
+  if (!pieces.empty() && pieces.back().begin == begin) pieces.pop_back();
+  if (pieces.empty() || pieces.back().to != to) pieces.push_back({begin, to});
+}
+
+std::vector<ExprPool::Piece> ExprPool::set_pieces(const CharSet& chars) const {
+  std::vector<Piece> pieces{{0, kNone}};
+  for (const CharRange& range : chars.ranges()) {
+    put(pieces, range.first, kEmpty);
+    put(pieces, range.last + 1, kNone);
+  }
+  return pieces;
+}
+
+std::vector<ExprPool::Piece> ExprPool::literal_pieces(const Node& node) {
+  const std::shared_ptr<const LiteralSet> set = literals_[node.a];
+  std::vector<Piece> pieces{{0, kNone}};
+  uint32_t i = node.b;
+  if (set->texts[i].size() == node.d) ++i;  // a whole literal, which others go on from
+  while (i < node.c) {
+    size_t at = node.d;
+    const uint32_t c = next_char(set->texts[i], at);
+    const auto length = static_cast<uint32_t>(at);
+    const std::string_view start = std::string_view(set->texts[i]).substr(0, at);
+    const auto end = std::partition_point(set->texts.begin() + i, set->texts.begin() + node.c,
+                                          [&](const std::string& text) { return text.starts_with(start); });
+    const auto next = static_cast<uint32_t>(end - set->texts.begin());
+    const ExprId to = intern({.kind = Kind::kLiterals,
+                              .nullable = set->texts[i].size() == length,
+                              .a = node.a,
+                              .b = i,
+                              .c = next,
+                              .d = length});
+    put(pieces, c, to);
+    put(pieces, c + 1, kNone);
+    i = next;
+  }
+  return pieces;
+}
+
+std::vector<ExprPool::Piece> ExprPool::residue_pieces(const Node& node) {
+  std::vector<Piece> pieces{{0, kNone}};
+  for (uint32_t digit = 0; digit < 10; ++digit) {
+    const auto seen = static_cast<uint32_t>((uint64_t{node.b} * 10 + digit) % node.a);
+    put(pieces, '0' + digit, residue(node.a, seen, node.c));
+  }
+  put(pieces, '9' + 1, kNone);
+  return pieces;
+}
+
+template <class Map>
+std::vector<ExprPool::Piece> ExprPool::map(ExprId e, Map&& f) {
+  std::vector<Piece> mapped;
+  const std::vector<Piece> from = pieces(e);  // a copy: f makes expressions
+  for (const Piece& piece : from) put(mapped, piece.begin, f(piece));
+  return mapped;
+}
+
+// The union (or the intersection, if `all`) of several functions of a character.
+std::vector<ExprPool::Piece> ExprPool::sweep(std::span<const std::vector<Piece>> parts, bool all) {
+  struct Change {
+    uint32_t begin;
+    uint32_t part;
+    ExprId to;
+  };
+  std::vector<Change> changes;
+  for (uint32_t i = 0; i < parts.size(); ++i)
+    for (const Piece& piece : parts[i]) changes.push_back({piece.begin, i, piece.to});
+  std::ranges::sort(changes, [](const Change& a, const Change& b) { return a.begin < b.begin; });
+  std::vector<ExprId> now(parts.size(), kNone);
+  std::vector<Piece> merged;
+  for (size_t i = 0; i < changes.size();) {
+    const uint32_t begin = changes[i].begin;
+    for (; i < changes.size() && changes[i].begin == begin; ++i) now[changes[i].part] = changes[i].to;
+    put(merged, begin, all ? both(now) : either(now));
+  }
+  return merged;
+}
+
+std::vector<ExprPool::Piece> ExprPool::compute_pieces(ExprId e) {
+  const Node node = nodes_[e];
+  switch (node.kind) {
+    case Kind::kNone:
+    case Kind::kEmpty:
+      return {{0, kNone}};
+    case Kind::kSet:
+      return set_pieces(sets_[node.a]);
+    case Kind::kLiterals:
+      return literal_pieces(node);
+    case Kind::kResidue:
+      return residue_pieces(node);
+    case Kind::kNot:
+      // Specials are in no complement.
+      {
+        std::vector<Piece> mapped = map(node.a, [this](const Piece& piece) {
+          return piece.begin >= kFirstSpecial ? kNone : negate(piece.to);
+        });
+        std::vector<Piece> cut;
+        for (const Piece& piece : mapped)
+          if (piece.begin < kFirstSpecial) put(cut, piece.begin, piece.to);
+        put(cut, kFirstSpecial, kNone);
+        return cut;
+      }
+    case Kind::kRepeat: {
+      const uint32_t max = node.d == kUnbounded ? kUnbounded : node.d - 1;
+      const ExprId rest = repeat(node.a, node.c > 0 ? node.c - 1 : 0, max);
+      return map(node.a, [&](const Piece& piece) { return concat(piece.to, rest); });
+    }
+    case Kind::kConcat: {
+      std::vector<Piece> first = map(node.a, [&](const Piece& piece) { return concat(piece.to, node.b); });
+      if (!nullable(node.a)) return first;
+      return sweep(std::array{std::move(first), pieces(node.b)}, false);
+    }
+    case Kind::kOr:
+    case Kind::kAnd: {
+      const std::vector<ExprId> list(children(node).begin(), children(node).end());
+      std::vector<std::vector<Piece>> parts;
+      for (const ExprId child : list) parts.push_back(pieces(child));
+      return sweep(parts, node.kind == Kind::kAnd);
+    }
+  }
+  return {};
+}
+
+const std::vector<ExprPool::Piece>& ExprPool::pieces(ExprId e) {
+  if (!pieces_[e]) {
+    auto computed = std::make_unique<std::vector<Piece>>(compute_pieces(e));
+    grow(static_cast<int64_t>(sizeof(*computed) + computed->size() * sizeof(Piece)));
+    pieces_[e] = std::move(computed);
+  }
+  return *pieces_[e];
+}
+
+ExprId ExprPool::derive(ExprId e, uint32_t c) {
+  const std::vector<Piece>& list = pieces(e);
+  const auto after = std::ranges::upper_bound(list, c, {}, [](const Piece& piece) { return piece.begin; });
+  return std::prev(after)->to;
+}
+
+ExprId ExprPool::derive(ExprId e, std::string_view utf8) {
+  for (size_t at = 0; at < utf8.size() && e != kNone;) e = derive(e, next_char(utf8, at));
+  return e;
+}
+
+bool ExprPool::matches(ExprId e, std::string_view utf8) {
+  return nullable(derive(e, utf8));
+}
+
+bool ExprPool::empty(ExprId e) {
+  if (e == kNone) return true;
+  if (nodes_[e].nullable || !nodes_[e].may_be_empty) return false;
+  if (emptiness_[e] != 0) return emptiness_[e] == 2;
+  std::vector<ExprId> found{e};
+  std::unordered_set<ExprId> seen{e};
+  bool has_text = false;
+  for (size_t i = 0; i < found.size() && !has_text; ++i) {
+    const std::vector<Piece> list = pieces(found[i]);
+    for (const Piece& piece : list) {
+      if (piece.to == kNone || !seen.insert(piece.to).second) continue;
+      const Node& node = nodes_[piece.to];
+      if (node.nullable || !node.may_be_empty || emptiness_[piece.to] == 1) {
+        has_text = true;
+        break;
+      }
+      if (emptiness_[piece.to] == 0) found.push_back(piece.to);
+    }
+    if (found.size() > kEmptinessStates)
+      fail(ErrorCode::kInvalidInput,
+           "a combination of patterns is too complex to tell whether anything matches");
+  }
+  if (has_text)
+    emptiness_[e] = 1;
+  else
+    for (const ExprId dead : found) emptiness_[dead] = 2;
+  return !has_text;
+}
+
+int64_t ExprPool::tag(ExprId e) const {
+  const Node& node = nodes_[e];
+  if (node.kind != Kind::kLiterals || !node.nullable) return -1;
+  return literals_[node.a]->tags[node.b];
+}
+
+bool ExprPool::walk_texts(ExprId e, std::string& prefix, size_t most, size_t& steps,
+                          std::vector<std::string>& texts) {
+  if (++steps > 64 * most + 1024) return false;
+  if (nodes_[e].nullable) {
+    if (texts.size() == most) return false;
+    texts.push_back(prefix);
+  }
+  const std::vector<Piece> list = pieces(e);
+  for (size_t i = 0; i < list.size(); ++i) {
+    if (list[i].to == kNone || (nodes_[list[i].to].may_be_empty && empty(list[i].to))) continue;
+    const uint32_t end = i + 1 < list.size() ? list[i + 1].begin : kFirstSpecial;
+    if (end > kFirstSpecial || end - list[i].begin > most) return false;
+    for (uint32_t c = list[i].begin; c < end; ++c) {
+      const size_t length = prefix.size();
+      append_char(c, prefix);
+      if (prefix.size() > 4096 || !walk_texts(list[i].to, prefix, most, steps, texts)) return false;
+      prefix.resize(length);
+    }
+  }
+  return true;
+}
+
+bool ExprPool::enumerate(ExprId e, size_t most, std::vector<std::string>& texts) {
+  texts.clear();
+  std::string prefix;
+  size_t steps = 0;
+  return walk_texts(e, prefix, most, steps, texts);
+}
+
+void append_char(uint32_t c, std::string& out) {
+  const auto put = [&out](uint32_t byte) { out.push_back(static_cast<char>(byte)); };
+  if (c < 0x80) return put(c);
+  if (c < 0x800) {
+    put(0xC0 | (c >> 6));
+  } else if (c < 0x10000) {
+    put(0xE0 | (c >> 12));
+    put(0x80 | ((c >> 6) & 0x3F));
+  } else {
+    put(0xF0 | (c >> 18));
+    put(0x80 | ((c >> 12) & 0x3F));
+    put(0x80 | ((c >> 6) & 0x3F));
+  }
+  put(0x80 | (c & 0x3F));
+}
+
+uint32_t next_char(std::string_view utf8, size_t& at) {
+  const auto lead = static_cast<unsigned char>(utf8[at++]);
+  int more = lead < 0x80 ? 0 : lead < 0xE0 ? 1 : lead < 0xF0 ? 2 : 3;
+  uint32_t c = more == 0 ? lead : lead & (0x3Fu >> more);
+  for (; more > 0 && at < utf8.size(); --more) c = c << 6 | (static_cast<unsigned char>(utf8[at++]) & 0x3Fu);
+  return c;
+}
+
+}  // namespace hadal::grammar

@@ -1,0 +1,118 @@
+// Regular expressions over characters, closed under and, or and not, with derivatives: the language of what
+// may follow a character is again an expression. (Brzozowski 1964; with ranges of characters at once as in
+// Owens, Reppy, Turon, "Regular-expression derivatives re-examined", 2009.) Equal expressions have equal ids,
+// so an automaton over ids is built state by state, as far as a text really goes.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "sample/grammar/charset.h"
+
+namespace hadal::grammar {
+
+using ExprId = uint32_t;
+
+// Strings to choose from, each with a number of its own. UTF-8, ascending, no two equal.
+struct LiteralSet {
+  std::vector<std::string> texts;
+  std::vector<uint32_t> tags;  // one for each
+};
+
+// Owns its expressions; ids are valid as long as it lives. Not thread-safe. Throws Error{kInvalidInput} when
+// they take more than a limit of memory (kMaxBytes).
+class ExprPool {
+ public:
+  static constexpr ExprId kNone = 0;     // no text at all
+  static constexpr ExprId kEmpty = 1;    // the empty text
+  static constexpr ExprId kAnyChar = 2;  // any one character
+  static constexpr ExprId kAll = 3;      // every text
+  static constexpr uint32_t kUnbounded = UINT32_MAX;
+  static constexpr int64_t kMaxBytes = int64_t{256} << 20;
+
+  ExprPool();
+
+  ExprId set(const CharSet& chars);
+  ExprId text(std::string_view utf8);  // exactly this text
+  ExprId concat(ExprId a, ExprId b);
+  ExprId concat(std::initializer_list<ExprId> parts);
+  ExprId either(std::vector<ExprId> alternatives);
+  ExprId both(std::vector<ExprId> conditions);
+  ExprId negate(ExprId a);  // every text of characters (not of specials) that a does not have
+  ExprId repeat(ExprId a, uint32_t min, uint32_t max = kUnbounded);
+  ExprId optional(ExprId a) { return either({kEmpty, a}); }
+  // One of these. texts need not be sorted or unique; the tag of a text is its place in the vector, the first
+  // one's if it comes twice.
+  ExprId literals(const std::vector<std::string>& texts);
+  // Decimal digits whose number leaves `remainder` when it follows what already had remainder `seen` modulo
+  // `modulus`; at least `digits` of them. modulus in [1, 2^31).
+  ExprId residue(uint32_t modulus, uint32_t seen, uint32_t remainder);
+
+  bool nullable(ExprId e) const { return nodes_[e].nullable; }
+  // The languages after one character, for all characters at once: pieces ascending, the first begins at 0,
+  // each up to the next one's begin. The reference is valid until the next call.
+  struct Piece {
+    uint32_t begin = 0;
+    ExprId to = kNone;
+  };
+  const std::vector<Piece>& pieces(ExprId e);
+  ExprId derive(ExprId e, uint32_t c);
+  ExprId derive(ExprId e, std::string_view utf8);
+  // Whether a text is in it. The text is valid UTF-8.
+  bool matches(ExprId e, std::string_view utf8);
+  // Whether it has no text. Throws Error{kInvalidInput} where finding out takes too long.
+  bool empty(ExprId e);
+  // For a literal set that has read a whole literal: its tag; -1 for anything else.
+  int64_t tag(ExprId e) const;
+  // Its texts, if they are at most `most` and can be told (literal sets, characters, and what is built of
+  // them without and and not). False otherwise.
+  bool enumerate(ExprId e, size_t most, std::vector<std::string>& texts);
+
+  int64_t bytes() const { return bytes_; }
+
+ private:
+  enum class Kind : uint8_t { kNone, kEmpty, kSet, kConcat, kOr, kAnd, kNot, kRepeat, kLiterals, kResidue };
+  struct Node {
+    Kind kind = Kind::kNone;
+    bool nullable = false;
+    bool may_be_empty = false;  // and or not somewhere inside: emptiness is not plain to see
+    uint32_t a = 0, b = 0;      // children; kSet, kLiterals: index of the set; kOr, kAnd: offset and count
+    uint32_t c = 0, d = 0;  // kRepeat: min, max; kLiterals: b to c are left, after d bytes; kResidue: a, b, c
+    bool operator==(const Node&) const = default;
+  };
+
+  ExprId intern(const Node& node, std::span<const ExprId> children = {});
+  ExprId many(Kind kind, std::vector<ExprId> parts);
+  void grow(int64_t bytes);
+  std::span<const ExprId> children(const Node& node) const { return {&lists_[node.a], node.b}; }
+  std::vector<Piece> compute_pieces(ExprId e);
+  std::vector<Piece> set_pieces(const CharSet& chars) const;
+  std::vector<Piece> literal_pieces(const Node& node);
+  std::vector<Piece> residue_pieces(const Node& node);
+  template <class Map>
+  std::vector<Piece> map(ExprId e, Map&& f);
+  std::vector<Piece> sweep(std::span<const std::vector<Piece>> parts, bool all);
+  static void put(std::vector<Piece>& pieces, uint32_t begin, ExprId to);
+  bool walk_texts(ExprId e, std::string& prefix, size_t most, size_t& steps, std::vector<std::string>& texts);
+
+  std::vector<Node> nodes_;
+  std::vector<ExprId> lists_;
+  std::unordered_multimap<uint64_t, ExprId> index_;
+  std::vector<CharSet> sets_;
+  std::vector<std::shared_ptr<const LiteralSet>> literals_;
+  std::vector<std::unique_ptr<std::vector<Piece>>> pieces_;  // by expression, null: not computed
+  std::vector<uint8_t> emptiness_;                           // by expression: unknown, no, yes
+  int64_t bytes_ = 0;
+};
+
+// Appends a character, which is no special, as UTF-8.
+void append_char(uint32_t c, std::string& out);
+// The character at `at` of valid UTF-8, moving `at` behind it.
+uint32_t next_char(std::string_view utf8, size_t& at);
+
+}  // namespace hadal::grammar

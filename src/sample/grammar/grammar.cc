@@ -1,0 +1,118 @@
+#include "sample/grammar/grammar.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/check.h"
+#include "base/error.h"
+
+namespace hadal::grammar {
+
+Grammar::Grammar(std::shared_ptr<const Vocabulary> vocabulary, std::vector<int32_t> end_ids)
+    : vocabulary_(std::move(vocabulary)), end_ids_(std::move(end_ids)), masks_(automaton_, *vocabulary_) {}
+
+Result<std::shared_ptr<Grammar>> Grammar::make(std::shared_ptr<const Vocabulary> vocabulary,
+                                               std::vector<int32_t> end_ids,
+                                               const std::function<NodeId(Automaton&)>& build) {
+  std::shared_ptr<Grammar> grammar(new Grammar(std::move(vocabulary), std::move(end_ids)));
+  try {
+    grammar->start_ = grammar->automaton_.start(build(grammar->automaton_));
+  } catch (const Error& error) {
+    return problem("", error.what());
+  }
+  if (grammar->start_.dead()) return problem("", "nothing can ever fit");
+  return grammar;
+}
+
+int64_t Grammar::bytes() const {
+  const std::lock_guard lock(mutex_);
+  return automaton_.bytes() + masks_.bytes();
+}
+
+Matcher::Matcher(std::shared_ptr<Grammar> grammar) : grammar_(std::move(grammar)) {
+  states_.push_back({grammar_->start_, false});
+}
+
+void Matcher::allow(std::span<uint32_t> bits) {
+  std::ranges::fill(bits, 0u);
+  const Place& now = states_.back();
+  if (now.ended) {
+    for (const int32_t id : grammar_->end_ids_) set_bit(bits, id);
+    return;
+  }
+  {
+    const std::lock_guard lock(grammar_->mutex_);
+    grammar_->masks_.allow(now.state, bits);
+  }
+  if (now.state.can_end)
+    for (const int32_t id : grammar_->end_ids_) set_bit(bits, id);
+}
+
+bool Matcher::accept(int32_t id) {
+  const Place& now = states_.back();
+  const bool ends = std::ranges::count(grammar_->end_ids_, id) > 0;
+  if (now.ended || id < 0 || id >= grammar_->vocabulary_->size()) return ends && now.ended;
+  if (ends && now.state.can_end) {
+    states_.push_back({now.state, true});
+    return true;
+  }
+  GrammarState next;
+  {
+    const std::lock_guard lock(grammar_->mutex_);
+    next = grammar_->vocabulary_->is_special(id)
+               ? grammar_->automaton_.advance_special(now.state, id)
+               : grammar_->automaton_.advance(now.state, grammar_->vocabulary_->bytes(id));
+  }
+  if (next.dead()) return false;
+  states_.push_back({std::move(next), false});
+  return true;
+}
+
+bool Matcher::accept_bytes(std::string_view bytes) {
+  if (ended()) return false;
+  GrammarState next;
+  {
+    const std::lock_guard lock(grammar_->mutex_);
+    next = grammar_->automaton_.advance(states_.back().state, bytes);
+  }
+  if (next.dead()) return false;
+  states_.push_back({std::move(next), false});
+  return true;
+}
+
+void Matcher::rewind(int64_t length) {
+  HADAL_CHECK(length >= 0 && length <= this->length(), "rewind to {} of {}", length, this->length());
+  states_.resize(static_cast<size_t>(length) + 1);
+}
+
+std::string Matcher::forced(size_t most) const {
+  std::string bytes;
+  if (ended()) return bytes;
+  const std::lock_guard lock(grammar_->mutex_);
+  const Terminals& terminals = grammar_->automaton_.terminals();
+  GrammarState state = states_.back().state;
+  while (bytes.size() < most && !state.can_end) {
+    std::bitset<256> first;
+    for (const Config& config : state.configs) {
+      if (grammar_->automaton_.may_be_special(config)) return bytes;
+      first |= terminals.first_bytes(config.state);
+    }
+    if (first.count() != 1) break;
+    const char byte = static_cast<char>(first._Find_first());
+    bytes.push_back(byte);
+    state = grammar_->automaton_.advance(state, {&byte, 1});
+  }
+  return bytes;
+}
+
+Result<std::shared_ptr<Grammar>> choice_grammar(std::shared_ptr<const Vocabulary> vocabulary,
+                                                std::vector<int32_t> end_ids,
+                                                const std::vector<std::string>& texts) {
+  if (texts.empty()) return problem("", "a choice needs at least one text");
+  return Grammar::make(std::move(vocabulary), std::move(end_ids), [&](Automaton& automaton) {
+    return automaton.terminal_node(automaton.terminals().raw(automaton.pool().literals(texts)),
+                                   automaton.end());
+  });
+}
+
+}  // namespace hadal::grammar
