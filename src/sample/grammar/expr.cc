@@ -111,10 +111,23 @@ ExprId ExprPool::literals(const std::vector<std::string>& texts) {
                  .c = static_cast<uint32_t>(set->texts.size())});
 }
 
-ExprId ExprPool::residue(uint32_t modulus, uint32_t seen, uint32_t remainder) {
-  HADAL_CHECK(modulus >= 1 && modulus < (1u << 31));
-  return intern(
-      {.kind = Kind::kResidue, .nullable = seen == remainder, .a = modulus, .b = seen, .c = remainder});
+ExprId ExprPool::multiples(uint32_t step, uint32_t decimals) {
+  HADAL_CHECK(step >= 1 && step < (1u << 31) && decimals <= 100);
+  return multiple(step, 0, decimals, kNoDigit);
+}
+
+ExprId ExprPool::multiple(uint32_t step, uint32_t seen, uint32_t decimals, uint32_t place) {
+  // What has been read is a multiple if it is one with zeros up to the last decimal.
+  uint64_t padded = seen;
+  for (uint32_t i = place > kPoint ? place - kPoint : 0; i < decimals; ++i) padded = padded * 10 % step;
+  const bool whole = place == kWhole || place > kPoint;
+  return intern({.kind = Kind::kMultiple,
+                 .nullable = whole && padded == 0,
+                 .may_be_empty = true,
+                 .a = step,
+                 .b = seen,
+                 .c = decimals,
+                 .d = place});
 }
 
 ExprId ExprPool::concat(ExprId a, ExprId b) {
@@ -270,11 +283,20 @@ std::vector<ExprPool::Piece> ExprPool::literal_pieces(const Node& node) {
   return pieces;
 }
 
-std::vector<ExprPool::Piece> ExprPool::residue_pieces(const Node& node) {
+std::vector<ExprPool::Piece> ExprPool::multiple_pieces(const Node& node) {
   std::vector<Piece> pieces{{0, kNone}};
+  if (node.d == kWhole) put(pieces, '.', multiple(node.a, node.b, node.c, kPoint));
+  put(pieces, '.' + 1, kNone);
   for (uint32_t digit = 0; digit < 10; ++digit) {
-    const auto seen = static_cast<uint32_t>((uint64_t{node.b} * 10 + digit) % node.a);
-    put(pieces, '0' + digit, residue(node.a, seen, node.c));
+    const bool is_decimal = node.d >= kPoint;
+    ExprId to = kNone;
+    if (is_decimal && node.d - kPoint >= node.c) {  // no more decimals count: only zeros
+      if (digit == 0) to = multiple(node.a, node.b, node.c, std::max(node.d, kPoint + 1u));
+    } else {
+      const auto seen = static_cast<uint32_t>((uint64_t{node.b} * 10 + digit) % node.a);
+      to = multiple(node.a, seen, node.c, is_decimal ? node.d + 1 : kWhole);
+    }
+    put(pieces, '0' + digit, to);
   }
   put(pieces, '9' + 1, kNone);
   return pieces;
@@ -319,8 +341,8 @@ std::vector<ExprPool::Piece> ExprPool::compute_pieces(ExprId e) {
       return set_pieces(sets_[node.a]);
     case Kind::kLiterals:
       return literal_pieces(node);
-    case Kind::kResidue:
-      return residue_pieces(node);
+    case Kind::kMultiple:
+      return multiple_pieces(node);
     case Kind::kNot:
       // Specials are in no complement.
       {

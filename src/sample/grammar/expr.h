@@ -49,9 +49,9 @@ class ExprPool {
   // One of these. texts need not be sorted or unique; the tag of a text is its place in the vector, the first
   // one's if it comes twice.
   ExprId literals(const std::vector<std::string>& texts);
-  // Decimal digits whose number leaves `remainder` when it follows what already had remainder `seen` modulo
-  // `modulus`; at least `digits` of them. modulus in [1, 2^31).
-  ExprId residue(uint32_t modulus, uint32_t seen, uint32_t remainder);
+  // Decimal numbers without sign and exponent that are multiples of step / 10^decimals, leading zeros and
+  // all; a point has digits behind it. step in [1, 2^31), decimals at most 100.
+  ExprId multiples(uint32_t step, uint32_t decimals);
 
   bool nullable(ExprId e) const { return nodes_[e].nullable; }
   // The languages after one character, for all characters at once: pieces ascending, the first begins at 0,
@@ -76,15 +76,17 @@ class ExprPool {
   int64_t bytes() const { return bytes_; }
 
  private:
-  enum class Kind : uint8_t { kNone, kEmpty, kSet, kConcat, kOr, kAnd, kNot, kRepeat, kLiterals, kResidue };
+  enum class Kind : uint8_t { kNone, kEmpty, kSet, kConcat, kOr, kAnd, kNot, kRepeat, kLiterals, kMultiple };
   struct Node {
     Kind kind = Kind::kNone;
     bool nullable = false;
     bool may_be_empty = false;  // and or not somewhere inside: emptiness is not plain to see
     uint32_t a = 0, b = 0;      // children; kSet, kLiterals: index of the set; kOr, kAnd: offset and count
-    uint32_t c = 0, d = 0;  // kRepeat: min, max; kLiterals: b to c are left, after d bytes; kResidue: a, b, c
+    uint32_t c = 0, d = 0;      // kRepeat: min, max; kLiterals: b to c are left, after d bytes
     bool operator==(const Node&) const = default;
   };
+  // Of kMultiple: step, the remainder of the digits so far (b), decimals (c), where it is (d).
+  enum Digits : uint32_t { kNoDigit, kWhole, kPoint };  // kPoint + n: n digits behind the point
 
   ExprId intern(const Node& node, std::span<const ExprId> children = {});
   ExprId many(Kind kind, std::vector<ExprId> parts);
@@ -93,7 +95,8 @@ class ExprPool {
   std::vector<Piece> compute_pieces(ExprId e);
   std::vector<Piece> set_pieces(const CharSet& chars) const;
   std::vector<Piece> literal_pieces(const Node& node);
-  std::vector<Piece> residue_pieces(const Node& node);
+  ExprId multiple(uint32_t step, uint32_t seen, uint32_t decimals, uint32_t place);
+  std::vector<Piece> multiple_pieces(const Node& node);
   template <class Map>
   std::vector<Piece> map(ExprId e, Map&& f);
   std::vector<Piece> sweep(std::span<const std::vector<Piece>> parts, bool all);
