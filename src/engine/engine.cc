@@ -78,6 +78,7 @@ Result<RequestId> Engine::submit(Request request, std::shared_ptr<EventSink> sin
   auto job = std::make_unique<Job>();
   job->ids = std::move(request.prompt);
   job->request = std::move(request);
+  if (job->request.constraint) job->constraint = job->request.constraint->fork();
   job->sink = std::move(sink);
   job->prompt = static_cast<int64_t>(job->ids.size());
   job->most = *most;

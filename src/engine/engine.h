@@ -111,6 +111,7 @@ class Engine {
   void compute(std::span<const Work> work);
   void settle(const std::vector<Work>& work);
   void sample();
+  TokenMask mask(Job& job);
   void score();
   void emit(const std::vector<Work>& work);
   template <class Call>
@@ -129,6 +130,7 @@ class Engine {
   std::vector<float> logits_;    // [rows, vocab] of this step
   std::vector<Answer> answers_;  // who gets a token in this step
   std::vector<Unscored> unscored_;
+  std::vector<uint32_t> mask_;  // scratch of mask()
   EngineStats counts_;
   TimePoint cache_stats_read_;
 

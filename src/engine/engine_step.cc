@@ -271,16 +271,30 @@ void Engine::settle(const std::vector<Work>& work) {
   }
 }
 
+// What a request may have next. Valid until the next call.
+TokenMask Engine::mask(Job& job) {
+  const TokenMask allowed = job.request.allowed ? TokenMask(*job.request.allowed) : TokenMask();
+  if (!job.constraint) return allowed;
+  const PhaseTimer timer(config_.clock, counts_.seconds.mask);
+  ++counts_.masked_tokens;
+  mask_.resize(static_cast<size_t>(model_->config().vocab_size + 31) / 32);
+  job.constraint->allow(mask_);
+  for (size_t i = 0; i < allowed.size(); ++i) mask_[i] &= allowed[i];
+  return mask_;
+}
+
 void Engine::sample() {
-  const PhaseTimer timer(config_.clock, counts_.seconds.sample);
   const size_t vocab = static_cast<size_t>(model_->config().vocab_size);
   for (Answer& answer : answers_) {
     Job& job = *answer.job;
     if (job.done) continue;  // its sink failed
     const std::span<const float> logits(logits_.data() + answer.row * vocab, vocab);
     try {
-      answer.token = job.sampler->sample(logits, job.known(),
-                                         job.request.allowed ? TokenMask(*job.request.allowed) : TokenMask());
+      const TokenMask allowed = mask(job);
+      const PhaseTimer timer(config_.clock, counts_.seconds.sample);
+      answer.token = job.sampler->sample(logits, job.known(), allowed);
+      if (job.constraint && !job.constraint->accept(answer.token))
+        fail(ErrorCode::kInvalidInput, "token {} fits what the answer must be and is refused", answer.token);
     } catch (const std::exception& error) {
       finish(job, EndReason::kError, error.what());
     }

@@ -10,6 +10,7 @@
 
 #include "engine/request.h"
 #include "engine/sequence_memory.h"
+#include "sample/constraint.h"
 #include "sample/sampler.h"
 
 namespace hadal {
@@ -24,9 +25,10 @@ struct Job {
   int64_t reported = 0;      // of the prompt, that the sink knows to be done
   int64_t scored = 0;        // of the prompt, whose logits the sink has had, where it wants them
 
-  std::unique_ptr<ResidentSequence> resident;  // while running
-  std::optional<Sampler> sampler;              // from the first time it runs
-  bool published = false;                      // its prompt
+  std::unique_ptr<ResidentSequence> resident;   // while running
+  std::optional<Sampler> sampler;               // from the first time it runs
+  std::unique_ptr<TokenConstraint> constraint;  // of what was sampled so far; null: there is none
+  bool published = false;                       // its prompt
   bool done = false;
   TimePoint submitted, admitted, answering;  // came, ran first, had its first token
   FinishInfo info;

@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "sample/constraint.h"
 #include "sample/params.h"
 
 namespace hadal {
@@ -26,8 +27,11 @@ struct Request {
       max_tokens;                // at least 1; none: as many as the model's positions and the memory hold
   std::vector<int32_t> end_ids;  // sampling one of these ends the answer
   std::shared_ptr<const std::vector<uint32_t>> allowed;  // TokenMask of ids that may be sampled; null: all
-  int priority = 0;                                      // higher goes first, and takes the place of lower
-  bool prompt_logits = false;                            // the sink gets on_prompt_logits
+  // What the answer must fit from its first token on, end_ids included: of `allowed`, only what it allows is
+  // sampled. The engine goes on with a copy. Null: anything fits. An Error of it ends this request alone.
+  std::shared_ptr<const TokenConstraint> constraint;
+  int priority = 0;                   // higher goes first, and takes the place of lower
+  bool prompt_logits = false;         // the sink gets on_prompt_logits
   std::string cache_scope;            // only requests with the same one share cached prefixes with it
   std::optional<TimePoint> deadline;  // by the engine's clock; ends the answer when reached
 };

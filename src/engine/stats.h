@@ -23,7 +23,7 @@ struct Histogram {
 
 // Where the time of the steps went.
 struct PhaseSeconds {
-  double schedule = 0, cache = 0, forward = 0, sample = 0, emit = 0;
+  double schedule = 0, cache = 0, forward = 0, mask = 0, sample = 0, emit = 0;
 };
 
 struct EngineStats {
@@ -40,6 +40,7 @@ struct EngineStats {
   int64_t decoded_tokens = 0;                    // in forward passes, one of a sequence
   int64_t resumed_tokens = 0;                    // after preemption, out of a cache
   int64_t generated_tokens = 0;                  // given to sinks
+  int64_t masked_tokens = 0;                     // sampled under a constraint
 
   // Steps.
   int64_t steps = 0;

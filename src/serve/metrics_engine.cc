@@ -46,12 +46,14 @@ void render_engine(PrometheusText& text, const EngineStats& engine) {
   counter("hadal_resumed_tokens_total", "Tokens that a cache had when a preempted request went on.",
           engine.resumed_tokens);
   counter("hadal_generated_tokens_total", "Tokens of answers.", engine.generated_tokens);
+  counter("hadal_masked_tokens_total", "Tokens that were sampled under a grammar.", engine.masked_tokens);
 
   counter("hadal_steps_total", "Forward passes.", engine.steps);
   text.family("hadal_phase_seconds_total", Type::kCounter, "Time of the engine's thread, by what it did.");
   text.sample({{"phase", "schedule"}}, engine.seconds.schedule);
   text.sample({{"phase", "cache"}}, engine.seconds.cache);
   text.sample({{"phase", "forward"}}, engine.seconds.forward);
+  text.sample({{"phase", "mask"}}, engine.seconds.mask);
   text.sample({{"phase", "sample"}}, engine.seconds.sample);
   text.sample({{"phase", "emit"}}, engine.seconds.emit);
   text.family("hadal_batch_sequences", Type::kHistogram, "Sequences in one forward pass.");

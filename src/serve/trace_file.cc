@@ -149,6 +149,7 @@ void EngineTrace::sample(TraceFile& file, TimePoint when, const EngineStats& sta
                  std::array{TraceArg{"forward", share(&PhaseSeconds::forward)},
                             TraceArg{"cache", share(&PhaseSeconds::cache)},
                             TraceArg{"schedule", share(&PhaseSeconds::schedule)},
+                            TraceArg{"mask", share(&PhaseSeconds::mask)},
                             TraceArg{"sample", share(&PhaseSeconds::sample)},
                             TraceArg{"emit", share(&PhaseSeconds::emit)}});
     const auto rate = [&](int64_t EngineStats::* tokens) {
