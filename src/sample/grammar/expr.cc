@@ -19,6 +19,7 @@ uint64_t mix(uint64_t hash, uint64_t value) {
 }
 
 constexpr size_t kEmptinessStates = 4000;
+constexpr uint32_t kFirstSurrogate = 0xD800, kLastSurrogate = 0xDFFF;
 
 }  // namespace
 
@@ -71,15 +72,27 @@ ExprId ExprPool::intern(const Node& node, std::span<const ExprId> children) {
 }
 
 ExprId ExprPool::set(const CharSet& chars) {
-  if (chars.empty()) return kNone;
-  for (uint32_t i = 0; i < sets_.size(); ++i)
-    if (sets_[i] == chars) return i == 0 ? kAnyChar : intern({.kind = Kind::kSet, .a = i});
-  grow(static_cast<int64_t>(sizeof(CharSet) + chars.ranges().size() * sizeof(CharRange)));
+  if (chars == sets_[0]) return kAnyChar;
+  const std::vector<CharRange>& ranges = chars.ranges();
+  if (ranges.empty() || (ranges[0].first >= kFirstSurrogate && ranges.back().last <= kLastSurrogate))
+    return kNone;  // half of a surrogate pair is in no text
+  uint64_t hash = 0;
+  for (const CharRange& range : ranges) hash = mix(hash, uint64_t{range.first} << 32 | range.last);
+  const auto [begin, end] = set_index_.equal_range(hash);
+  for (auto it = begin; it != end; ++it)
+    if (sets_[it->second] == chars) return intern({.kind = Kind::kSet, .a = it->second});
+  grow(static_cast<int64_t>(sizeof(CharSet) + 48 + ranges.size() * sizeof(CharRange)));
+  const auto index = static_cast<uint32_t>(sets_.size());
   sets_.push_back(chars);
-  return intern({.kind = Kind::kSet, .a = static_cast<uint32_t>(sets_.size() - 1)});
+  set_index_.emplace(hash, index);
+  return intern({.kind = Kind::kSet, .a = index});
 }
 
 ExprId ExprPool::text(std::string_view utf8) {
+  if (size_t at = 0; !utf8.empty()) {
+    const uint32_t first = next_char(utf8, at);
+    if (at == utf8.size()) return set(CharSet::one(first));
+  }
   return literals({std::string(utf8)});
 }
 
@@ -91,24 +104,29 @@ ExprId ExprPool::literals(const std::vector<std::string>& texts) {
   std::ranges::stable_sort(order, [&texts](uint32_t x, uint32_t y) { return texts[x] < texts[y]; });
   auto set = std::make_shared<LiteralSet>();
   int64_t size = 0;
+  uint64_t hash = 0;
   for (const uint32_t i : order) {
     if (!set->texts.empty() && set->texts.back() == texts[i]) continue;
     set->texts.push_back(texts[i]);
     set->tags.push_back(i);
     size += static_cast<int64_t>(texts[i].size() + sizeof(std::string) + 4);
+    hash = mix(mix(hash, std::hash<std::string_view>()(texts[i])), i);
   }
-  for (uint32_t i = 0; size < 4096 && i < literals_.size(); ++i)
-    if (literals_[i]->texts == set->texts && literals_[i]->tags == set->tags)
-      return intern({.kind = Kind::kLiterals,
-                     .nullable = set->texts[0].empty(),
-                     .a = i,
-                     .c = static_cast<uint32_t>(set->texts.size())});
-  grow(size);
+  const auto whole = [&](uint32_t index) {
+    return intern({.kind = Kind::kLiterals,
+                   .nullable = set->texts[0].empty(),
+                   .a = index,
+                   .c = static_cast<uint32_t>(set->texts.size())});
+  };
+  const auto [begin, end] = literal_index_.equal_range(hash);
+  for (auto it = begin; it != end; ++it)
+    if (literals_[it->second]->texts == set->texts && literals_[it->second]->tags == set->tags)
+      return whole(it->second);
+  grow(size + 48);
+  const auto index = static_cast<uint32_t>(literals_.size());
   literals_.push_back(set);
-  return intern({.kind = Kind::kLiterals,
-                 .nullable = set->texts[0].empty(),
-                 .a = static_cast<uint32_t>(literals_.size() - 1),
-                 .c = static_cast<uint32_t>(set->texts.size())});
+  literal_index_.emplace(hash, index);
+  return whole(index);
 }
 
 ExprId ExprPool::multiples(uint32_t step, uint32_t decimals) {
@@ -193,6 +211,8 @@ ExprId ExprPool::many(Kind kind, std::vector<ExprId> parts) {
   if (std::ranges::binary_search(flat, dominant)) return dominant;
   if (is_or && flat.size() > 1) std::erase(flat, kNone);
   if (flat.empty()) return neutral;
+  if (!is_or && std::ranges::binary_search(flat, kEmpty))
+    return std::ranges::all_of(flat, [this](ExprId part) { return nodes_[part].nullable; }) ? kEmpty : kNone;
   bool nullable = !is_or, complex = !is_or;
   for (const ExprId part : flat) {
     const Node& node = nodes_[part];
@@ -231,8 +251,8 @@ ExprId ExprPool::repeat(ExprId a, uint32_t min, uint32_t max) {
   if (max == 0 || a == kEmpty) return kEmpty;
   if (a == kNone) return min == 0 ? kEmpty : kNone;
   const Node node = nodes_[a];
+  if (max == 1 && (min == 1 || node.nullable)) return a;
   if (node.nullable) min = 0;
-  if (min == 1 && max == 1) return a;
   if (node.kind == Kind::kRepeat && node.c == 0 && node.d == kUnbounded) return a;
   if (a == kAnyChar && min == 0 && max == kUnbounded) return kAll;
   return intern({.kind = Kind::kRepeat,
@@ -241,6 +261,19 @@ ExprId ExprPool::repeat(ExprId a, uint32_t min, uint32_t max) {
                  .a = a,
                  .c = min,
                  .d = max});
+}
+
+ExprId ExprPool::open_loop(ExprId then) {
+  return intern({.kind = Kind::kLoop,
+                 .nullable = nodes_[then].nullable,
+                 .may_be_empty = true,
+                 .a = then,
+                 .c = loops_++});
+}
+
+void ExprPool::close_loop(ExprId loop, ExprId body) {
+  HADAL_CHECK(nodes_[loop].kind == Kind::kLoop && nodes_[loop].b == kNone && !nodes_[body].nullable);
+  nodes_[loop].b = body;
 }
 
 void ExprPool::put(std::vector<Piece>& pieces, uint32_t begin, ExprId to) {
@@ -322,11 +355,29 @@ std::vector<ExprPool::Piece> ExprPool::sweep(std::span<const std::vector<Piece>>
     for (const Piece& piece : parts[i]) changes.push_back({piece.begin, i, piece.to});
   std::ranges::sort(changes, [](const Change& a, const Change& b) { return a.begin < b.begin; });
   std::vector<ExprId> now(parts.size(), kNone);
+  std::vector<uint32_t> alive, place(parts.size(), 0);  // the parts that lead on; place[alive[i]] == i
   std::vector<Piece> merged;
   for (size_t i = 0; i < changes.size();) {
     const uint32_t begin = changes[i].begin;
-    for (; i < changes.size() && changes[i].begin == begin; ++i) now[changes[i].part] = changes[i].to;
-    put(merged, begin, all ? both(now) : either(now));
+    for (; i < changes.size() && changes[i].begin == begin; ++i) {
+      const auto [at, part, to] = changes[i];
+      if (now[part] == kNone && to != kNone) {
+        place[part] = static_cast<uint32_t>(alive.size());
+        alive.push_back(part);
+      } else if (now[part] != kNone && to == kNone) {
+        place[alive.back()] = place[part];
+        alive[place[part]] = alive.back();
+        alive.pop_back();
+      }
+      now[part] = to;
+    }
+    if (all && alive.size() < parts.size()) {
+      put(merged, begin, kNone);
+      continue;
+    }
+    std::vector<ExprId> tos;
+    for (const uint32_t part : alive) tos.push_back(now[part]);
+    put(merged, begin, all ? both(std::move(tos)) : either(std::move(tos)));
   }
   return merged;
 }
@@ -372,15 +423,53 @@ std::vector<ExprPool::Piece> ExprPool::compute_pieces(ExprId e) {
       for (const ExprId child : list) parts.push_back(pieces(child));
       return sweep(parts, node.kind == Kind::kAnd);
     }
+    case Kind::kLoop:
+      return sweep(std::array{pieces(node.a), pieces(node.b)}, false);
   }
   return {};
 }
 
+// Expressions whose pieces have to be known before those of e.
+void ExprPool::add_unknown_parts(ExprId e, std::vector<ExprId>& into) const {
+  const Node& node = nodes_[e];
+  const auto add = [&](ExprId part) {
+    if (!pieces_[part]) into.push_back(part);
+  };
+  switch (node.kind) {
+    case Kind::kNot:
+    case Kind::kRepeat:
+      return add(node.a);
+    case Kind::kConcat:
+      add(node.a);
+      if (nodes_[node.a].nullable) add(node.b);
+      return;
+    case Kind::kOr:
+    case Kind::kAnd:
+      for (const ExprId child : children(node)) add(child);
+      return;
+    case Kind::kLoop:
+      add(node.a);
+      return add(node.b);
+    default:
+      return;
+  }
+}
+
 const std::vector<ExprPool::Piece>& ExprPool::pieces(ExprId e) {
-  if (!pieces_[e]) {
-    auto computed = std::make_unique<std::vector<Piece>>(compute_pieces(e));
-    grow(static_cast<int64_t>(sizeof(*computed) + computed->size() * sizeof(Piece)));
-    pieces_[e] = std::move(computed);
+  // Without recursion: a pattern may be a long chain of elements that may be empty.
+  std::vector<ExprId> open;
+  if (!pieces_[e]) open.push_back(e);
+  while (!open.empty()) {
+    const ExprId now = open.back();
+    const size_t before = open.size();
+    if (!pieces_[now]) add_unknown_parts(now, open);
+    if (open.size() > before) continue;
+    if (!pieces_[now]) {
+      auto computed = std::make_unique<std::vector<Piece>>(compute_pieces(now));
+      grow(static_cast<int64_t>(sizeof(*computed) + computed->size() * sizeof(Piece)));
+      pieces_[now] = std::move(computed);
+    }
+    open.pop_back();
   }
   return *pieces_[e];
 }
@@ -404,29 +493,36 @@ bool ExprPool::empty(ExprId e) {
   if (e == kNone) return true;
   if (nodes_[e].nullable || !nodes_[e].may_be_empty) return false;
   if (emptiness_[e] != 0) return emptiness_[e] == 2;
-  std::vector<ExprId> found{e};
+  struct Found {
+    ExprId e;
+    size_t from;  // in found
+  };
+  std::vector<Found> found{{e, 0}};
   std::unordered_set<ExprId> seen{e};
-  bool has_text = false;
-  for (size_t i = 0; i < found.size() && !has_text; ++i) {
-    const std::vector<Piece> list = pieces(found[i]);
-    for (const Piece& piece : list) {
-      if (piece.to == kNone || !seen.insert(piece.to).second) continue;
-      const Node& node = nodes_[piece.to];
-      if (node.nullable || !node.may_be_empty || emptiness_[piece.to] == 1) {
-        has_text = true;
-        break;
+  for (size_t i = 0; i < found.size(); ++i) {
+    const std::vector<Piece> list = pieces(found[i].e);
+    for (size_t k = 0; k < list.size(); ++k) {
+      const ExprId to = list[k].to;
+      if (to == kNone || emptiness_[to] == 2 || !seen.insert(to).second) continue;
+      if (list[k].begin >= kFirstSurrogate && k + 1 < list.size() &&
+          list[k + 1].begin <= kLastSurrogate + 1) {
+        seen.erase(to);  // no text leads there
+        continue;
       }
-      if (emptiness_[piece.to] == 0) found.push_back(piece.to);
+      const Node& node = nodes_[to];
+      if (node.nullable || !node.may_be_empty || emptiness_[to] == 1) {
+        for (size_t at = i; at != 0; at = found[at].from) emptiness_[found[at].e] = 1;
+        emptiness_[e] = 1;
+        return false;
+      }
+      found.push_back({to, i});
     }
     if (found.size() > kEmptinessStates)
       fail(ErrorCode::kInvalidInput,
            "a combination of patterns is too complex to tell whether anything matches");
   }
-  if (has_text)
-    emptiness_[e] = 1;
-  else
-    for (const ExprId dead : found) emptiness_[dead] = 2;
-  return !has_text;
+  for (const Found& dead : found) emptiness_[dead.e] = 2;
+  return true;
 }
 
 int64_t ExprPool::tag(ExprId e) const {

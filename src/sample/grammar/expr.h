@@ -12,6 +12,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "sample/grammar/char_classes.h"
 #include "sample/grammar/charset.h"
 
 namespace hadal::grammar {
@@ -53,6 +54,12 @@ class ExprPool {
   // all; a point has digits behind it. step in [1, 2^31), decimals at most 100.
   ExprId multiples(uint32_t step, uint32_t decimals);
 
+  // What may come over and over: texts of `body`, which go on with the loop itself, or those of `then`. The
+  // body is said afterwards, once; it is made with the loop inside, and where it gets to the loop it has read
+  // at least one character.
+  ExprId open_loop(ExprId then);
+  void close_loop(ExprId loop, ExprId body);
+
   bool nullable(ExprId e) const { return nodes_[e].nullable; }
   // The languages after one character, for all characters at once: pieces ascending, the first begins at 0,
   // each up to the next one's begin. The reference is valid until the next call.
@@ -74,15 +81,31 @@ class ExprPool {
   bool enumerate(ExprId e, size_t most, std::vector<std::string>& texts);
 
   int64_t bytes() const { return bytes_; }
+  // Named sets of characters, kept for all patterns of the pool.
+  CharClasses& classes() { return classes_; }
 
  private:
-  enum class Kind : uint8_t { kNone, kEmpty, kSet, kConcat, kOr, kAnd, kNot, kRepeat, kLiterals, kMultiple };
+  enum class Kind : uint8_t {
+    kNone,
+    kEmpty,
+    kSet,
+    kConcat,
+    kOr,
+    kAnd,
+    kNot,
+    kRepeat,
+    kLiterals,
+    kMultiple,
+    kLoop
+  };
   struct Node {
     Kind kind = Kind::kNone;
     bool nullable = false;
     bool may_be_empty = false;  // and or not somewhere inside: emptiness is not plain to see
-    uint32_t a = 0, b = 0;      // children; kSet, kLiterals: index of the set; kOr, kAnd: offset and count
-    uint32_t c = 0, d = 0;      // kRepeat: min, max; kLiterals: b to c are left, after d bytes
+    // Children; kSet, kLiterals: index of the set; kOr, kAnd: offset and count; kLoop: then, body.
+    uint32_t a = 0, b = 0;
+    // kRepeat: min, max; kLiterals: b to c are left, after d bytes; kLoop: the loop's number.
+    uint32_t c = 0, d = 0;
     bool operator==(const Node&) const = default;
   };
   // Of kMultiple: step, the remainder of the digits so far (b), decimals (c), where it is (d).
@@ -93,6 +116,7 @@ class ExprPool {
   void grow(int64_t bytes);
   std::span<const ExprId> children(const Node& node) const { return {&lists_[node.a], node.b}; }
   std::vector<Piece> compute_pieces(ExprId e);
+  void add_unknown_parts(ExprId e, std::vector<ExprId>& into) const;
   std::vector<Piece> set_pieces(const CharSet& chars) const;
   std::vector<Piece> literal_pieces(const Node& node);
   ExprId multiple(uint32_t step, uint32_t seen, uint32_t decimals, uint32_t place);
@@ -106,10 +130,13 @@ class ExprPool {
   std::vector<Node> nodes_;
   std::vector<ExprId> lists_;
   std::unordered_multimap<uint64_t, ExprId> index_;
+  std::unordered_multimap<uint64_t, uint32_t> set_index_, literal_index_;
   std::vector<CharSet> sets_;
   std::vector<std::shared_ptr<const LiteralSet>> literals_;
   std::vector<std::unique_ptr<std::vector<Piece>>> pieces_;  // by expression, null: not computed
   std::vector<uint8_t> emptiness_;                           // by expression: unknown, no, yes
+  CharClasses classes_;
+  uint32_t loops_ = 0;
   int64_t bytes_ = 0;
 };
 
