@@ -4,7 +4,6 @@
 #include <array>
 #include <deque>
 #include <map>
-#include <unordered_set>
 #include <utility>
 
 #include "base/check.h"
@@ -18,7 +17,6 @@ uint64_t mix(uint64_t hash, uint64_t value) {
   return hash * 0xFF51AFD7ED558CCDu;
 }
 
-constexpr size_t kEmptinessStates = 4000;
 constexpr uint32_t kFirstSurrogate = 0xD800, kLastSurrogate = 0xDFFF;
 
 }  // namespace
@@ -263,19 +261,6 @@ ExprId ExprPool::repeat(ExprId a, uint32_t min, uint32_t max) {
                  .d = max});
 }
 
-ExprId ExprPool::open_loop(ExprId then) {
-  return intern({.kind = Kind::kLoop,
-                 .nullable = nodes_[then].nullable,
-                 .may_be_empty = true,
-                 .a = then,
-                 .c = loops_++});
-}
-
-void ExprPool::close_loop(ExprId loop, ExprId body) {
-  HADAL_CHECK(nodes_[loop].kind == Kind::kLoop && nodes_[loop].b == kNone && !nodes_[body].nullable);
-  nodes_[loop].b = body;
-}
-
 void ExprPool::put(std::vector<Piece>& pieces, uint32_t begin, ExprId to) {
   if (!pieces.empty() && pieces.back().begin == begin) pieces.pop_back();
   if (pieces.empty() || pieces.back().to != to) pieces.push_back({begin, to});
@@ -487,101 +472,6 @@ ExprId ExprPool::derive(ExprId e, std::string_view utf8) {
 
 bool ExprPool::matches(ExprId e, std::string_view utf8) {
   return nullable(derive(e, utf8));
-}
-
-bool ExprPool::empty(ExprId e) {
-  if (e == kNone) return true;
-  if (nodes_[e].nullable || !nodes_[e].may_be_empty) return false;
-  if (emptiness_[e] != 0) return emptiness_[e] == 2;
-  struct Found {
-    ExprId e;
-    size_t from;  // in found
-  };
-  std::vector<Found> found{{e, 0}};
-  std::unordered_set<ExprId> seen{e};
-  for (size_t i = 0; i < found.size(); ++i) {
-    const std::vector<Piece> list = pieces(found[i].e);
-    for (size_t k = 0; k < list.size(); ++k) {
-      const ExprId to = list[k].to;
-      if (to == kNone || emptiness_[to] == 2 || !seen.insert(to).second) continue;
-      if (list[k].begin >= kFirstSurrogate && k + 1 < list.size() &&
-          list[k + 1].begin <= kLastSurrogate + 1) {
-        seen.erase(to);  // no text leads there
-        continue;
-      }
-      const Node& node = nodes_[to];
-      if (node.nullable || !node.may_be_empty || emptiness_[to] == 1) {
-        for (size_t at = i; at != 0; at = found[at].from) emptiness_[found[at].e] = 1;
-        emptiness_[e] = 1;
-        return false;
-      }
-      found.push_back({to, i});
-    }
-    if (found.size() > kEmptinessStates)
-      fail(ErrorCode::kInvalidInput,
-           "a combination of patterns is too complex to tell whether anything matches");
-  }
-  for (const Found& dead : found) emptiness_[dead.e] = 2;
-  return true;
-}
-
-int64_t ExprPool::tag(ExprId e) const {
-  const Node& node = nodes_[e];
-  if (node.kind != Kind::kLiterals || !node.nullable) return -1;
-  return literals_[node.a]->tags[node.b];
-}
-
-bool ExprPool::walk_texts(ExprId e, std::string& prefix, size_t most, size_t& steps,
-                          std::vector<std::string>& texts) {
-  if (++steps > 64 * most + 1024) return false;
-  if (nodes_[e].nullable) {
-    if (texts.size() == most) return false;
-    texts.push_back(prefix);
-  }
-  const std::vector<Piece> list = pieces(e);
-  for (size_t i = 0; i < list.size(); ++i) {
-    if (list[i].to == kNone || (nodes_[list[i].to].may_be_empty && empty(list[i].to))) continue;
-    const uint32_t end = i + 1 < list.size() ? list[i + 1].begin : kFirstSpecial;
-    if (end > kFirstSpecial || end - list[i].begin > most) return false;
-    for (uint32_t c = list[i].begin; c < end; ++c) {
-      const size_t length = prefix.size();
-      append_char(c, prefix);
-      if (prefix.size() > 4096 || !walk_texts(list[i].to, prefix, most, steps, texts)) return false;
-      prefix.resize(length);
-    }
-  }
-  return true;
-}
-
-bool ExprPool::enumerate(ExprId e, size_t most, std::vector<std::string>& texts) {
-  texts.clear();
-  std::string prefix;
-  size_t steps = 0;
-  return walk_texts(e, prefix, most, steps, texts);
-}
-
-void append_char(uint32_t c, std::string& out) {
-  const auto put = [&out](uint32_t byte) { out.push_back(static_cast<char>(byte)); };
-  if (c < 0x80) return put(c);
-  if (c < 0x800) {
-    put(0xC0 | (c >> 6));
-  } else if (c < 0x10000) {
-    put(0xE0 | (c >> 12));
-    put(0x80 | ((c >> 6) & 0x3F));
-  } else {
-    put(0xF0 | (c >> 18));
-    put(0x80 | ((c >> 12) & 0x3F));
-    put(0x80 | ((c >> 6) & 0x3F));
-  }
-  put(0x80 | (c & 0x3F));
-}
-
-uint32_t next_char(std::string_view utf8, size_t& at) {
-  const auto lead = static_cast<unsigned char>(utf8[at++]);
-  int more = lead < 0x80 ? 0 : lead < 0xE0 ? 1 : lead < 0xF0 ? 2 : 3;
-  uint32_t c = more == 0 ? lead : lead & (0x3Fu >> more);
-  for (; more > 0 && at < utf8.size(); --more) c = c << 6 | (static_cast<unsigned char>(utf8[at++]) & 0x3Fu);
-  return c;
 }
 
 }  // namespace hadal::grammar

@@ -55,8 +55,7 @@ class ExprPool {
   ExprId multiples(uint32_t step, uint32_t decimals);
 
   // What may come over and over: texts of `body`, which go on with the loop itself, or those of `then`. The
-  // body is said afterwards, once; it is made with the loop inside, and where it gets to the loop it has read
-  // at least one character.
+  // body is said afterwards, once; it is made with the loop inside, which is under no negation there.
   ExprId open_loop(ExprId then);
   void close_loop(ExprId loop, ExprId body);
 
@@ -116,6 +115,7 @@ class ExprPool {
   void grow(int64_t bytes);
   std::span<const ExprId> children(const Node& node) const { return {&lists_[node.a], node.b}; }
   std::vector<Piece> compute_pieces(ExprId e);
+  ExprId guard(ExprId e, int depth, std::unordered_map<ExprId, ExprId>& known);
   void add_unknown_parts(ExprId e, std::vector<ExprId>& into) const;
   std::vector<Piece> set_pieces(const CharSet& chars) const;
   std::vector<Piece> literal_pieces(const Node& node);

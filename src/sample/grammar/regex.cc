@@ -185,9 +185,6 @@ After Compiler::repeat(const RegexNode& node, const After& k) {
          "more than {} repetitions of something with anchors or look-around are not supported", kMostCopies);
   After rest = k;
   if (node.max == kNoMaximum) {
-    if (!this->node(body).consumes)
-      fail(ErrorCode::kInvalidInput,
-           "the repetition of something with anchors or look-around that may be empty is not supported");
     const ExprId other = pool_.open_loop(k[After::kOther]), word = pool_.open_loop(k[After::kWord]);
     const After again = compile(body, {kNone, other, word});
     pool_.close_loop(other, again[After::kOther]);

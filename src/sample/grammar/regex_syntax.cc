@@ -103,23 +103,6 @@ class Parser {
 uint32_t Parser::add(RegexNode node) {
   for (const uint32_t part : node.parts) node.plain = node.plain && regex_.nodes[part].plain;
   if (node.kind >= Kind::kStart) node.plain = false;
-  const auto consumes = [this](uint32_t part) { return regex_.nodes[part].consumes; };
-  switch (node.kind) {
-    case Kind::kSet:
-      node.consumes = true;
-      break;
-    case Kind::kConcat:
-      node.consumes = std::ranges::any_of(node.parts, consumes);
-      break;
-    case Kind::kOr:
-      node.consumes = std::ranges::all_of(node.parts, consumes);
-      break;
-    case Kind::kRepeat:
-      node.consumes = node.min > 0 && consumes(node.parts[0]);
-      break;
-    default:
-      break;
-  }
   regex_.nodes.push_back(std::move(node));
   return static_cast<uint32_t>(regex_.nodes.size() - 1);
 }

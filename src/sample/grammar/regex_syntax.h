@@ -31,7 +31,6 @@ struct RegexNode {
   };
   Kind kind = Kind::kConcat;
   bool plain = true;      // none of the kinds from kStart on in it
-  bool consumes = false;  // it cannot match without reading a character
   uint32_t set = 0;
   uint32_t min = 0, max = 0;
   std::vector<uint32_t> parts{};

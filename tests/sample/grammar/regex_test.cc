@@ -103,7 +103,7 @@ class Random {
 };
 
 TEST(Regex, AgreesWithAnotherMatcher) {
-  int patterns = 0, matched = 0, failed = 0, loops = 0;
+  int patterns = 0, matched = 0, failed = 0;
   EXPECT_TRUE(rc::check("search_regex agrees with PCRE2", [&] {
     Random random(*rc::gen::noShrink(rc::gen::resize(100, rc::gen::arbitrary<uint32_t>())));
     for (int n = 0; n < 30; ++n) {
@@ -112,11 +112,7 @@ TEST(Regex, AgreesWithAnotherMatcher) {
       RC_ASSERT(oracle.valid());
       ExprPool pool;
       const Result<ExprId> e = search_regex(pool, pattern);
-      if (!e) {  // the only thing that it may refuse
-        RC_ASSERT(e.error().what.starts_with("the repetition of something with anchors"));
-        ++loops;
-        continue;
-      }
+      RC_ASSERT(e.has_value());
       ++patterns;
       for (int i = 0; i < 30; ++i) {
         const std::string text = random.text();
@@ -130,7 +126,6 @@ TEST(Regex, AgreesWithAnotherMatcher) {
   }));
   EXPECT_GT(patterns, 2000);
   EXPECT_GT(std::min(matched, failed), 5000);
-  EXPECT_GT(loops, 0);
 }
 
 TEST(Regex, CommonPatternsAreCanonical) {
@@ -153,6 +148,8 @@ TEST(Regex, RepeatsWhatLooksAround) {
   EXPECT_FALSE(found("^<!((?!-->).)*-->x$", "<! a --> b -->x"));
   EXPECT_TRUE(found("^(\\bab\\b ?)+$", "ab ab"));
   EXPECT_FALSE(found("^(\\bab\\b ?)+$", "abab"));
+  EXPECT_TRUE(found("^(a?b*($|-))*$", "ab--a-b"));
+  EXPECT_FALSE(found("^(a?b*($|-))*$", "ab--aa"));
 }
 
 TEST(Regex, WholeTexts) {
