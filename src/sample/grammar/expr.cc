@@ -470,6 +470,14 @@ ExprId ExprPool::derive(ExprId e, std::string_view utf8) {
   return e;
 }
 
+std::optional<uint32_t> ExprPool::any_run(ExprId e) const {
+  if (e == kEmpty) return 0;
+  if (e == kAnyChar) return 1;
+  const Node& node = nodes_[e];
+  if (node.kind != Kind::kRepeat || node.a != kAnyChar) return std::nullopt;
+  return node.d;
+}
+
 bool ExprPool::matches(ExprId e, std::string_view utf8) {
   return nullable(derive(e, utf8));
 }

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -71,6 +72,8 @@ class ExprPool {
   ExprId derive(ExprId e, std::string_view utf8);
   // Whether a text is in it. The text is valid UTF-8.
   bool matches(ExprId e, std::string_view utf8);
+  // Where it is any so many characters, neither more nor less than told: the most; otherwise none.
+  std::optional<uint32_t> any_run(ExprId e) const;
   // Whether it has no text. Throws Error{kInvalidInput} where finding out takes too long.
   bool empty(ExprId e);
   // For a literal set that has read a whole literal: its tag; -1 for anything else.
