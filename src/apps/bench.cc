@@ -1,14 +1,75 @@
 // hadal bench: measurements of a model on this machine.
+#include <fmt/format.h>
+
+#include <cstdio>
 #include <memory>
 
 #include "apps/bench_context.h"
+#include "apps/bench_grammar.h"
 #include "apps/commands.h"
 
 namespace hadal::apps {
+namespace {
+
+std::string json(const Spread& spread) {
+  return fmt::format(R"({{"p50": {:.1f}, "p90": {:.1f}, "p99": {:.1f}, "avg": {:.1f}, "max": {:.1f}}})",
+                     spread.p50, spread.p90, spread.p99, spread.average, spread.max);
+}
+
+void print_json(const GrammarBenchResult& result) {
+  fmt::print(
+      R"({{"schemas": {}, "passing": {}, "compile_error": {}, "validation_error": {}, "invalidation_error": {}, )"
+      R"("tokens": {}, "ttfm_us": {}, "mask_us": {}, "bytes": {}}})"
+      "\n",
+      result.schemas, result.passing, result.compile_error, result.validation_error,
+      result.invalidation_error, result.tokens, json(result.ttfm_us), json(result.mask_us),
+      json(result.bytes));
+}
+
+void print_text(const GrammarBenchResult& result) {
+  fmt::print(
+      "{} schemas: {} pass, {} refused, {} with a valid text not accepted, {} with an invalid text "
+      "accepted\n",
+      result.schemas, result.passing, result.compile_error, result.validation_error,
+      result.invalidation_error);
+  const auto line = [](std::string_view what, const Spread& s) {
+    fmt::print("{:<28}{:>12.1f}{:>12.1f}{:>12.1f}{:>12.1f}{:>12.1f}\n", what, s.p50, s.p90, s.p99, s.average,
+               s.max);
+  };
+  fmt::print("{:<28}{:>12}{:>12}{:>12}{:>12}{:>12}\n", "", "p50", "p90", "p99", "average", "max");
+  line("compile and first mask, us", result.ttfm_us);
+  line("mask, us", result.mask_us);
+  line("compiled schema, bytes", result.bytes);
+  fmt::print("{} tokens\n", result.tokens);
+}
+
+void add_grammar(CLI::App& bench) {
+  auto options = std::make_shared<GrammarBenchOptions>();
+  CLI::App& command = *bench.add_subcommand(
+      "grammar", "compile JSON schemas, mask every token of texts, check what is accepted");
+  command.add_option("--tokenizer", options->tokenizer, "tokenizer.json, .json.gz or a folder with one")
+      ->required();
+  command
+      .add_option("--in", options->in,
+                  "JSON lines, also .xz: {\"name\", \"schema\", \"tests\": [{\"valid\", \"text\"}]}")
+      ->required();
+  command.add_option(
+      "--verdicts", options->verdicts,
+      "write a line for each schema to this file: its name, slowest mask in microseconds, verdict");
+  command.add_option("--limit", options->limit, "schemas at most; 0: all")->check(CLI::NonNegativeNumber);
+  command.add_flag("--json", options->json, "print one JSON object");
+  command.callback([options] {
+    const GrammarBenchResult result = run_grammar_bench(*options);
+    options->json ? print_json(result) : print_text(result);
+  });
+}
+
+}  // namespace
 
 void add_bench(CLI::App& app) {
   CLI::App& bench = *app.add_subcommand("bench", "measure a model on this machine");
   bench.require_subcommand(1);
+  add_grammar(bench);
 
   auto context = std::make_shared<ContextBenchOptions>();
   CLI::App& command = *bench.add_subcommand(

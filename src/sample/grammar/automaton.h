@@ -46,6 +46,7 @@ class Expansion {
   void terminal_by_literal(StateId start, NodeId next) { items_.push_back({Kind::kByLiteral, start, next}); }
   void call(NodeId callee, NodeId next) { items_.push_back({Kind::kCall, callee, next}); }
   void go_on(NodeId node) { items_.push_back({Kind::kGoOn, 0, node}); }
+  bool empty() const { return items_.empty(); }
   void give_back() { items_.push_back({Kind::kReturn, 0, 0}); }
 
  private:

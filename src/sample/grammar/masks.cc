@@ -67,6 +67,10 @@ Masks::Reach Masks::reach(StateId state, bool followed) {
   std::unordered_map<ExprId, Reach>& reaches = reaches_[json][followed];
   if (const auto known = reaches.find(start); known != reaches.end()) return known->second;
   ExprPool& pool = automaton_.pool();
+  if (const auto run = pool.any_run(start); run && json) {  // lengths have too many states to look through
+    const auto most = static_cast<uint32_t>(Vocabulary::kMostChars);
+    return {static_cast<int>(std::min(*run, most)), *run < most};
+  }
   std::vector<ExprId> level{start};
   std::unordered_set<ExprId> seen{start};
   Reach reach;

@@ -19,10 +19,15 @@ int characters(std::string_view bytes) {
       std::ranges::count_if(bytes, [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
 }
 
+// Whole characters, the last one perhaps cut off, that mean themselves in a JSON string.
 bool is_plain(std::string_view bytes) {
-  return utf8_valid_prefix(bytes) == bytes.size() && std::ranges::all_of(bytes, [](char c) {
-           return static_cast<unsigned char>(c) >= 0x20 && c != '"' && c != '\\';
-         });
+  const size_t valid = utf8_valid_prefix(bytes);
+  if (valid < bytes.size()) {
+    const Utf8Unit rest = utf8_unit(bytes.substr(valid));
+    if (!rest.cut || rest.length != bytes.size() - valid) return false;
+  }
+  return std::ranges::all_of(
+      bytes, [](char c) { return static_cast<unsigned char>(c) >= 0x20 && c != '"' && c != '\\'; });
 }
 
 // tokens: sorted by bytes, no two equal.

@@ -1,0 +1,446 @@
+#include "sample/grammar/json_grammar.h"
+
+#include <algorithm>
+#include <unordered_set>
+#include <utility>
+
+#include "base/error.h"
+
+namespace hadal::grammar {
+namespace {
+
+constexpr size_t kMostUnique = 64;  // values that an array without repeats can be made of
+
+}  // namespace
+
+JsonGrammar& JsonGrammar::add(Automaton& automaton, JsonValue schema, JsonStyle style) {
+  std::unique_ptr<JsonGrammar> grammar(new JsonGrammar(automaton, std::move(schema), style));
+  JsonGrammar& added = *grammar;
+  added.source_ = automaton.add_source(std::move(grammar));
+  added.visit_all();
+  return added;
+}
+
+JsonGrammar::JsonGrammar(Automaton& automaton, JsonValue schema, JsonStyle style)
+    : automaton_(automaton),
+      pool_(automaton.pool()),
+      style_(style),
+      schema_(std::move(schema)),
+      document_(schema_),
+      shapes_(pool_, document_, style.any_spelling),
+      root_(shapes_.root()) {}
+
+// Everything that any value could come to, so that what cannot be kept to is found now and not in the middle
+// of a text.
+void JsonGrammar::visit_all() {
+  Formulas& formulas = shapes_.formulas();
+  std::vector<FormulaId> open{root_};
+  std::unordered_set<FormulaId> seen{root_};
+  const auto look_at = [&](FormulaId formula) {
+    if (formula != Formulas::kNever && seen.insert(formula).second) open.push_back(formula);
+  };
+  while (!open.empty()) {
+    const FormulaId formula = open.back();
+    open.pop_back();
+    const ValueShape& shape = shapes_.of(formula);
+    for (const ObjectShape& object : shape.objects) {
+      for (const ObjectShape::Property& property : object.properties) {
+        look_at(property.value);
+        for (const ObjectShape::KeyClass& need : object.needs)
+          if (pool_.matches(need.keys, property.name)) look_at(formulas.all({property.value, need.value}));
+      }
+      for (const ObjectShape::KeyClass& other : object.others) {
+        look_at(other.value);
+        for (const ObjectShape::KeyClass& need : object.needs)
+          look_at(formulas.all({other.value, need.value}));
+      }
+    }
+    for (const ArrayShape& array : shape.arrays)
+      for (size_t i = 0; i <= array.prefix.size(); ++i) {
+        look_at(array.at(i));
+        for (const ArrayShape::Contains& contains : array.contains) {
+          look_at(formulas.all({array.at(i), contains.value}));
+          if (contains.max != kNoLimit)
+            look_at(formulas.all({array.at(i), formulas.negation(contains.value)}));
+        }
+      }
+  }
+  for (const FormulaId formula : std::vector<FormulaId>(seen.begin(), seen.end())) {
+    if (!shapes_.inhabited(formula)) continue;
+    const ValueShape& shape = shapes_.of(formula);
+    for (const ArrayShape& array : shape.arrays) array_index(array);
+  }
+}
+
+uint32_t JsonGrammar::object_index(const ObjectShape& shape) {
+  const auto [it, is_new] = object_index_.try_emplace(&shape, static_cast<uint32_t>(objects_.size()));
+  if (!is_new) return it->second;
+  Object object{.shape = &shape};
+  std::vector<std::string> names;
+  for (const ObjectShape::Property& property : shape.properties) {
+    object.possible.push_back(shapes_.inhabited(property.value));
+    names.push_back(property.name);
+  }
+  const ExprId undeclared = pool_.negate(pool_.literals(names));
+  for (const ObjectShape::KeyClass& other : shape.others) {
+    ExprId keys = shapes_.inhabited(other.value) ? pool_.both({other.keys, undeclared}) : ExprPool::kNone;
+    if (pool_.empty(keys)) keys = ExprPool::kNone;
+    object.other_keys.push_back(keys);
+    object.has_others |= keys != ExprPool::kNone;
+  }
+  objects_.push_back(std::move(object));
+  return it->second;
+}
+
+uint32_t JsonGrammar::array_index(const ArrayShape& shape) {
+  const auto [it, is_new] = array_index_.try_emplace(&shape, static_cast<uint32_t>(arrays_.size()));
+  if (!is_new) return it->second;
+  Array array{.shape = &shape, .room = std::min(shape.max, shapes_.room(shape))};
+  if (shape.unique && array.room > 1) {
+    // Possible where all elements are one of a few values, which are then crossed off.
+    const char* why =
+        "uniqueItems: only where an element has at most 64 possible values, all of them strings, true, "
+        "false or null";
+    if (!shape.prefix.empty() || !shape.contains.empty()) fail(ErrorCode::kInvalidInput, "{}", why);
+    const ValueShape& item = shapes_.of(shape.items);
+    std::vector<std::string> texts;
+    const bool finite = !shapes_.inhabited(shape.items) ||
+                        (pool_.empty(item.number) && item.objects.empty() && item.arrays.empty() &&
+                         pool_.enumerate(item.string, kMostUnique, texts));
+    if (!finite) fail(ErrorCode::kInvalidInput, "{}", why);
+    for (std::string& text : texts) array.choices.push_back(shapes_.text(std::move(text)));
+    if (item.has_null) array.choices.push_back(shapes_.word(JsonValue::Kind::kNull));
+    if (item.has_true) array.choices.push_back(shapes_.word(JsonValue::Kind::kTrue));
+    if (item.has_false) array.choices.push_back(shapes_.word(JsonValue::Kind::kFalse));
+    array.room = std::min(array.room, static_cast<uint32_t>(array.choices.size()));
+    if (array.room < shape.min)
+      fail(ErrorCode::kInvalidInput, "uniqueItems: fewer values than minItems asks for");
+  }
+  arrays_.push_back(std::move(array));
+  return it->second;
+}
+
+uint32_t JsonGrammar::intern(ObjectState state) {
+  const auto [it, is_new] =
+      object_states_.try_emplace(std::move(state), static_cast<uint32_t>(object_state_.size()));
+  if (is_new) object_state_.push_back(&it->first);
+  return it->second;
+}
+
+uint32_t JsonGrammar::intern(ArrayState state) {
+  const auto [it, is_new] =
+      array_states_.try_emplace(std::move(state), static_cast<uint32_t>(array_state_.size()));
+  if (is_new) array_state_.push_back(&it->first);
+  return it->second;
+}
+
+// Punctuation, with the space that may be around it.
+StateId JsonGrammar::mark(std::string_view text, bool space_after) {
+  ExprId e = pool_.text(text);
+  if (style_.space == JsonStyle::Space::kAny)
+    e = pool_.concat(pool_.repeat(pool_.set({{' ', ' '}, {'\t', '\n'}, {'\r', '\r'}}), 0), e);
+  if (style_.space == JsonStyle::Space::kPython && space_after) e = pool_.concat(e, pool_.text(" "));
+  return automaton_.terminals().raw(e);
+}
+
+NodeId JsonGrammar::value(NodeId next) {
+  const NodeId value = make(kValue, root_);
+  return next == automaton_.end() ? value : automaton_.call_node(value, next);
+}
+
+bool JsonGrammar::has_other_than_strings() {
+  const ValueShape& shape = shapes_.of(root_);
+  return shape.has_null || shape.has_true || shape.has_false || shape.number != ExprPool::kNone ||
+         !shape.objects.empty() || !shape.arrays.empty();
+}
+
+NodeId JsonGrammar::other_than_strings(NodeId next) {
+  const NodeId value = make(kValue, root_, 1);
+  return next == automaton_.end() ? value : automaton_.call_node(value, next);
+}
+
+void JsonGrammar::expand(const NodeKey& key, Expansion& into) {
+  const uint32_t a = key.args[0], b = key.args[1];
+  switch (static_cast<Kind>(key.kind)) {
+    case kValue:
+      return expand_value(a, b != 0, into);
+    case kObjectOpen:
+    case kObjectMore: {
+      const ObjectState state = *object_state_[a];
+      if (may_close(state)) into.terminal(mark("}"), automaton_.end());
+      if (key.kind == kObjectOpen) return keys(a, into);
+      Expansion more;
+      keys(a, more);
+      if (!more.empty()) into.terminal(mark(",", true), make(kObjectKey, a));
+      return;
+    }
+    case kObjectKey:
+      return keys(a, into);
+    case kPropertyChosen:
+      return;  // after_literal() leads past it
+    case kProperty:
+      return chosen_property(a, b, into);
+    case kOther: {
+      const ObjectState& state = *object_state_[a];
+      const ObjectShape& shape = *objects_[state.shape].shape;
+      ObjectState then = state;
+      then.count += shape.max != kNoLimit;
+      then.others = 1;
+      then.position = static_cast<uint32_t>(shape.properties.size());
+      FormulaId value = shape.others[b].value;
+      if (const uint32_t need = key.args[2]; need > 0) {
+        then.needs |= uint64_t{1} << (need - 1);
+        value = shapes_.formulas().all({value, shape.needs[need - 1].value});
+      }
+      return into.terminal(mark(":", true), make(kMember, value, intern(std::move(then))));
+    }
+    case kMember:
+      return into.call(make(kValue, a), make(kObjectMore, b));
+    case kArrayOpen:
+    case kArrayMore: {
+      if (may_close(*array_state_[a])) into.terminal(mark("]"), automaton_.end());
+      if (key.kind == kArrayOpen) return items(a, into);
+      Expansion more;
+      items(a, more);
+      if (!more.empty()) into.terminal(mark(",", true), make(kArrayItem, a));
+      return;
+    }
+    case kArrayItem:
+      return items(a, into);
+  }
+}
+
+NodeId JsonGrammar::after_literal(const NodeKey& key, uint32_t tag) {
+  return make(kProperty, key.args[0], literals_[key.args[1]][tag]);
+}
+
+void JsonGrammar::expand_value(FormulaId formula, bool without_strings, Expansion& into) {
+  if (!shapes_.inhabited(formula)) return;
+  const ValueShape& shape = shapes_.of(formula);
+  std::vector<std::string> words;
+  if (shape.has_null) words.emplace_back("null");
+  if (shape.has_true) words.emplace_back("true");
+  if (shape.has_false) words.emplace_back("false");
+  const bool any_space = style_.space == JsonStyle::Space::kAny;
+  ExprId bare = pool_.either({pool_.literals(words), shape.number});
+  if (any_space)
+    bare = pool_.concat(pool_.repeat(pool_.set({{' ', ' '}, {'\t', '\n'}, {'\r', '\r'}}), 0), bare);
+  into.terminal(automaton_.terminals().raw(bare), automaton_.end());
+  if (!without_strings)
+    into.terminal(automaton_.terminals().json_string(shape.string, any_space), automaton_.end());
+  for (const ObjectShape& object : shape.objects) {
+    if (!shapes_.inhabited(object)) continue;
+    const uint32_t index = object_index(object);
+    const uint32_t state = intern({.shape = index, .seen = std::vector<bool>(object.properties.size())});
+    into.terminal(mark("{"), make(kObjectOpen, state));
+  }
+  for (const ArrayShape& array : shape.arrays) {
+    if (!shapes_.inhabited(array)) continue;
+    const uint32_t index = array_index(array);
+    into.terminal(
+        mark("["),
+        make(kArrayOpen, intern({.shape = index, .used = std::vector<bool>(arrays_[index].choices.size())})));
+  }
+}
+
+// Properties that have to come yet, some of them because others have.
+std::vector<bool> JsonGrammar::wanted(const ObjectState& state) const {
+  const ObjectShape& shape = *objects_[state.shape].shape;
+  std::vector<bool> wanted(shape.properties.size());
+  for (size_t i = 0; i < wanted.size(); ++i) wanted[i] = shape.properties[i].required;
+  for (bool more = !shape.dependent.empty(); more;) {
+    more = false;
+    for (const auto& [first, second] : shape.dependent)
+      if ((wanted[first] || state.seen[first]) && !wanted[second]) wanted[second] = more = true;
+  }
+  for (size_t i = 0; i < wanted.size(); ++i) wanted[i] = wanted[i] && !state.seen[i];
+  return wanted;
+}
+
+bool JsonGrammar::may_close(const ObjectState& state) const {
+  const ObjectShape& shape = *objects_[state.shape].shape;
+  const auto seen = static_cast<uint32_t>(std::ranges::count(state.seen, true));
+  // Undeclared keys may be the same one again, which a reader would count once.
+  if (seen + state.others < shape.min || state.needs + 1 != uint64_t{1} << shape.needs.size()) return false;
+  return std::ranges::count(wanted(state), true) == 0;
+}
+
+// Whether the property may be the next one and the object can still be finished.
+bool JsonGrammar::may_come(const ObjectState& state, uint32_t property) const {
+  const Object& object = objects_[state.shape];
+  const ObjectShape& shape = *object.shape;
+  if (state.seen[property] || !object.possible[property]) return false;
+  if (!style_.any_order && property < state.position) return false;
+  ObjectState then = state;
+  then.seen[property] = true;
+  uint64_t required = 0, possible = 0;
+  const std::vector<bool> wanted = this->wanted(then);
+  for (uint32_t i = 0; i < wanted.size(); ++i) {
+    const bool still = !then.seen[i] && object.possible[i] && (style_.any_order || i > property);
+    if (wanted[i] && !still) return false;
+    required += wanted[i];
+    possible += still;
+  }
+  if (state.count + 1 + required > shape.max) return false;
+  const auto seen = static_cast<uint64_t>(std::ranges::count(then.seen, true));
+  return seen + possible + std::max<uint32_t>(state.others, object.has_others) >= shape.min;
+}
+
+std::vector<uint32_t> JsonGrammar::properties_to_come(const ObjectState& state) const {
+  const Object& object = objects_[state.shape];
+  const ObjectShape& shape = *object.shape;
+  // Without these nothing that comes forbids anything else.
+  const bool free = shape.dependent.empty() && shape.max == kNoLimit && (shape.min <= 1 || style_.any_order);
+  const std::vector<bool> wanted = this->wanted(state);
+  std::vector<uint32_t> properties;
+  for (uint32_t i = style_.any_order ? 0 : state.position; i < shape.properties.size(); ++i) {
+    if (state.seen[i]) continue;
+    if (free ? object.possible[i] : may_come(state, i)) properties.push_back(i);
+    if (!style_.any_order && wanted[i]) break;  // in order, nothing passes what has to come
+  }
+  return properties;
+}
+
+bool JsonGrammar::other_may_come(const ObjectState& state) const {
+  const Object& object = objects_[state.shape];
+  const ObjectShape& shape = *object.shape;
+  uint64_t required = 0, possible = 0;
+  const std::vector<bool> wanted = this->wanted(state);
+  for (uint32_t i = 0; i < wanted.size(); ++i) {
+    required += wanted[i];
+    possible += !state.seen[i] && object.possible[i] && style_.any_order;
+  }
+  if (required > 0 && !style_.any_order) return false;
+  if (state.count + 1 + required > shape.max) return false;
+  return static_cast<uint64_t>(std::ranges::count(state.seen, true)) + possible + 1 >= shape.min;
+}
+
+void JsonGrammar::keys(uint32_t id, Expansion& into) {
+  const ObjectState state = *object_state_[id];
+  const uint32_t index = state.shape;
+  const ObjectShape& shape = *objects_[index].shape;
+  const bool any_space = style_.space == JsonStyle::Space::kAny;
+  Terminals& terminals = automaton_.terminals();
+  const std::vector<uint32_t> properties = properties_to_come(state);
+  std::vector<std::string> names;
+  for (const uint32_t property : properties) names.push_back(shape.properties[property].name);
+  if (!names.empty()) {
+    const auto [it, is_new] =
+        literals_index_.try_emplace(properties, static_cast<uint32_t>(literals_.size()));
+    if (is_new) literals_.push_back(properties);
+    into.terminal_by_literal(terminals.json_string(pool_.literals(names), any_space),
+                             make(kPropertyChosen, id, it->second));
+  }
+  if (!other_may_come(state)) return;
+  for (uint32_t c = 0; c < shape.others.size(); ++c) {
+    const ExprId keys = objects_[index].other_keys[c];
+    if (keys == ExprPool::kNone) continue;
+    into.terminal(terminals.json_string(keys, any_space), make(kOther, id, c));
+    for (uint32_t n = 0; n < shape.needs.size(); ++n) {
+      if (state.needs >> n & 1) continue;
+      const ExprId both = pool_.both({keys, shape.needs[n].keys});
+      if (pool_.empty(both) ||
+          !shapes_.inhabited(shapes_.formulas().all({shape.others[c].value, shape.needs[n].value})))
+        continue;
+      into.terminal(terminals.json_string(both, any_space), make(kOther, id, c, n + 1));
+    }
+  }
+}
+
+uint32_t JsonGrammar::after_property(const ObjectState& state, uint32_t property, uint64_t need) {
+  const ObjectShape& shape = *objects_[state.shape].shape;
+  ObjectState then = state;
+  then.seen[property] = true;
+  then.count += shape.max != kNoLimit;
+  then.needs |= need;
+  if (!style_.any_order) then.position = property + 1;
+  return intern(std::move(then));
+}
+
+void JsonGrammar::chosen_property(uint32_t id, uint32_t index, Expansion& into) {
+  const ObjectState state = *object_state_[id];
+  const ObjectShape& shape = *objects_[state.shape].shape;
+  const ObjectShape::Property& property = shape.properties[index];
+  const StateId colon = mark(":", true);
+  into.terminal(colon, make(kMember, property.value, after_property(state, index, 0)));
+  for (uint32_t n = 0; n < shape.needs.size(); ++n) {
+    if ((state.needs >> n & 1) || !pool_.matches(shape.needs[n].keys, property.name)) continue;
+    const FormulaId value = shapes_.formulas().all({property.value, shape.needs[n].value});
+    if (shapes_.inhabited(value))
+      into.terminal(colon, make(kMember, value, after_property(state, index, uint64_t{1} << n)));
+  }
+}
+
+bool JsonGrammar::may_close(const ArrayState& state) const {
+  const ArrayShape& shape = *arrays_[state.shape].shape;
+  for (size_t i = 0; i < shape.contains.size(); ++i)
+    if (state.contains[i] < shape.contains[i].min) return false;
+  return state.count >= shape.min;
+}
+
+void JsonGrammar::items(uint32_t id, Expansion& into) {
+  const ArrayState state = *array_state_[id];
+  const uint32_t index = state.shape, room = arrays_[index].room;
+  const ArrayShape& shape = *arrays_[index].shape;
+  Formulas& formulas = shapes_.formulas();
+  if (state.count >= room) return;
+  ArrayState then = state;
+  // Beyond this the number of elements says nothing new.
+  const auto enough = std::max(static_cast<uint32_t>(shape.prefix.size()), shape.min);
+  then.count = room == kNoLimit ? std::min(state.count + 1, enough) : state.count + 1;
+  if (shape.unique && room > 1) {
+    for (size_t i = 0; i < arrays_[index].choices.size(); ++i) {
+      if (state.used[i]) continue;
+      then.used = state.used;
+      then.used[i] = true;
+      into.call(make(kValue, arrays_[index].choices[i]), make(kArrayMore, intern(then)));
+    }
+    return;
+  }
+  // For each condition: the element meets it, or it does not matter (or, where too many may be, does not meet
+  // it).
+  for (uint32_t met = 0; met < 1u << shape.contains.size(); ++met) {
+    std::vector<FormulaId> all{shape.at(state.count)};
+    ArrayState next = then;
+    uint64_t wanted = 0;
+    bool possible = true;
+    for (size_t i = 0; i < shape.contains.size(); ++i) {
+      const ArrayShape::Contains& contains = shape.contains[i];
+      const bool limited = contains.max != kNoLimit;
+      if (met >> i & 1) {
+        if (!limited && state.contains[i] >= contains.min) possible = false;  // no need to tell any more
+        if (limited && state.contains[i] >= contains.max) possible = false;
+        all.push_back(contains.value);
+        ++next.contains[i];
+      } else if (limited) {
+        all.push_back(formulas.negation(contains.value));
+      }
+      wanted = std::max<uint64_t>(wanted, contains.min - std::min(contains.min, next.contains[i]));
+    }
+    const FormulaId value = formulas.all(all);
+    if (!possible || (room != kNoLimit && state.count + 1 + wanted > room) || !shapes_.inhabited(value))
+      continue;
+    into.call(make(kValue, value), make(kArrayMore, intern(std::move(next))));
+  }
+}
+
+Result<std::shared_ptr<Grammar>> json_schema_grammar(std::shared_ptr<const Vocabulary> vocabulary,
+                                                     std::vector<int32_t> end_ids, const JsonValue& schema,
+                                                     JsonStyle style, std::vector<SchemaNote>* notes) {
+  return Grammar::make(std::move(vocabulary), std::move(end_ids), [&](Automaton& automaton) {
+    JsonGrammar& json = JsonGrammar::add(automaton, schema, style);
+    if (notes) *notes = json.notes();
+    if (style.space != JsonStyle::Space::kAny) return json.value(automaton.end());
+    ExprPool& pool = automaton.pool();
+    const ExprId space = pool.repeat(pool.set({{' ', ' '}, {'\t', '\n'}, {'\r', '\r'}}), 0);
+    return json.value(automaton.terminal_node(automaton.terminals().raw(space), automaton.end()));
+  });
+}
+
+Result<std::shared_ptr<Grammar>> json_object_grammar(std::shared_ptr<const Vocabulary> vocabulary,
+                                                     std::vector<int32_t> end_ids, JsonStyle style) {
+  return json_schema_grammar(std::move(vocabulary), std::move(end_ids), *parse_json(R"({"type":"object"})"),
+                             style);
+}
+
+}  // namespace hadal::grammar

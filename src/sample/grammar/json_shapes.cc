@@ -1,0 +1,215 @@
+#include "sample/grammar/json_shapes.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/error.h"
+
+namespace hadal::grammar {
+
+Shapes::Shapes(ExprPool& pool, SchemaDocument& document, bool any_spelling)
+    : pool_(pool), document_(document), numbers_(pool, any_spelling) {}
+
+void Shapes::refuse(std::string_view why) const {
+  fail(ErrorCode::kInvalidInput, "{}: {}", where_.empty() ? "#" : where_, why);
+}
+
+const ValueShape& Shapes::of(FormulaId formula) {
+  if (const auto known = shapes_.find(formula); known != shapes_.end()) return known->second;
+  if (computing_.contains(formula)) throw InProgress();
+  computing_[formula] = true;
+  const std::string where = where_;
+  try {
+    ValueShape shape = compute(formula);
+    computing_.erase(formula);
+    where_ = where;
+    return shapes_.emplace(formula, std::move(shape)).first->second;
+  } catch (const InProgress&) {
+    computing_.erase(formula);
+    where_ = where;
+    if (!computing_.empty()) throw;
+    where_ =
+        formulas_[formula].kind == Formula::Kind::kPlace ? document_.path(formulas_[formula].place) : "#";
+    refuse("refers to itself without anything in between");
+  } catch (...) {
+    computing_.erase(formula);
+    throw;
+  }
+}
+
+ValueShape Shapes::compute(FormulaId id) {
+  const Formula& formula = formulas_[id];
+  switch (formula.kind) {
+    case Formula::Kind::kNever:
+      return {};
+    case Formula::Kind::kAlways:
+      return any();
+    case Formula::Kind::kPlace:
+      return keywords(formula.place);
+    case Formula::Kind::kConstant:
+      return constant_shape(*formula.constant);
+    case Formula::Kind::kHas:
+    case Formula::Kind::kLacks: {
+      const bool has = formula.kind == Formula::Kind::kHas;
+      ValueShape shape = any();
+      shape.objects[0].properties.push_back({formula.key, has ? Formulas::kAlways : Formulas::kNever, has});
+      return shape;
+    }
+    case Formula::Kind::kAnd: {
+      ValueShape shape = of(formula.parts[0]);
+      for (size_t i = 1; i < formula.parts.size(); ++i) shape = intersect(shape, of(formula.parts[i]));
+      return shape;
+    }
+    case Formula::Kind::kOr: {
+      ValueShape shape = of(formula.parts[0]);
+      for (size_t i = 1; i < formula.parts.size(); ++i) shape = unite(shape, of(formula.parts[i]));
+      return shape;
+    }
+    case Formula::Kind::kNot:
+      return negate(of(formula.parts[0]));
+  }
+  return {};
+}
+
+FormulaId Shapes::text(std::string text) {
+  JsonValue& value = made_.emplace_back();
+  value.kind = JsonValue::Kind::kString;
+  value.text = std::move(text);
+  return formulas_.constant(made_.back());
+}
+
+FormulaId Shapes::word(JsonValue::Kind kind) {
+  made_.emplace_back().kind = kind;
+  return formulas_.constant(made_.back());
+}
+
+FormulaId Shapes::other(const ObjectShape& shape, std::string_view key) {
+  for (const ObjectShape::KeyClass& one : shape.others)
+    if (pool_.matches(one.keys, key)) return one.value;
+  return Formulas::kNever;
+}
+
+// While shapes are made, only what can be told without going round in circles.
+bool Shapes::surely_empty(FormulaId formula, int depth) {
+  if (formula == Formulas::kNever) return true;
+  if (formula == Formulas::kAlways || depth == 0) return false;
+  if (const auto known = known_.find(formula); known != known_.end() && known->second != Known::kUnknown)
+    return known->second == Known::kEmpty;
+  try {
+    const ValueShape& shape = of(formula);
+    if (shape.has_null || shape.has_true || shape.has_false) return false;
+    if (!pool_.empty(shape.number) || !pool_.empty(shape.string)) return false;
+    for (const ObjectShape& object : shape.objects)
+      if (!surely_empty(object, depth - 1)) return false;
+    for (const ArrayShape& array : shape.arrays)
+      if (!surely_empty(array, depth - 1)) return false;
+  } catch (const InProgress&) {
+    return false;
+  }
+  known_[formula] = Known::kEmpty;
+  return true;
+}
+
+bool Shapes::surely_empty(const ObjectShape& shape, int depth) {
+  if (shape.min > shape.max) return true;
+  uint32_t required = 0;
+  for (const ObjectShape::Property& property : shape.properties) {
+    if (!property.required) continue;
+    ++required;
+    if (surely_empty(property.value, depth)) return true;
+  }
+  return required > shape.max;
+}
+
+bool Shapes::surely_empty(const ArrayShape& shape, int depth) {
+  if (shape.min > shape.max) return true;
+  for (size_t i = 0; i < std::min<size_t>(shape.min, shape.prefix.size() + 1); ++i)
+    if (surely_empty(shape.at(i), depth)) return true;
+  return false;
+}
+
+// A value has finitely many levels: whether something fits is the least answer to a question that asks
+// itself. One that was only assumed to be no is not kept.
+bool Shapes::inhabited(FormulaId formula) {
+  if (formula == Formulas::kNever) return false;
+  if (formula == Formulas::kAlways) return true;
+  if (const auto known = known_.find(formula); known != known_.end() && known->second != Known::kUnknown)
+    return known->second == Known::kInhabited;
+  const int depth = static_cast<int>(asking_.size());
+  if (const auto asked = asking_.find(formula); asked != asking_.end()) {
+    lowest_asked_ = std::min(lowest_asked_, asked->second);
+    return false;
+  }
+  const ValueShape& shape = of(formula);
+  bool found = shape.has_null || shape.has_true || shape.has_false || !pool_.empty(shape.number) ||
+               !pool_.empty(shape.string);
+  if (!found) {
+    const int outer = std::exchange(lowest_asked_, INT32_MAX);
+    asking_.emplace(formula, depth);
+    found =
+        std::ranges::any_of(shape.arrays, [this](const ArrayShape& array) { return inhabited(array); }) ||
+        std::ranges::any_of(shape.objects, [this](const ObjectShape& object) { return inhabited(object); });
+    asking_.erase(formula);
+    if (!found && lowest_asked_ >= depth) known_[formula] = Known::kEmpty;
+    lowest_asked_ = std::min(outer, found || lowest_asked_ >= depth ? INT32_MAX : lowest_asked_);
+  }
+  if (found) known_[formula] = Known::kInhabited;
+  return found;
+}
+
+bool Shapes::inhabited(const ObjectShape& shape) {
+  uint64_t possible = 0;
+  uint32_t required = 0;
+  std::vector<bool> must(shape.properties.size());
+  for (size_t i = 0; i < must.size(); ++i) must[i] = shape.properties[i].required;
+  for (bool more = true; more;) {
+    more = false;
+    for (const auto& [first, second] : shape.dependent)
+      if (must[first] && !must[second]) must[second] = more = true;
+  }
+  for (size_t i = 0; i < must.size(); ++i) {
+    required += must[i];
+    const bool can_be = inhabited(shape.properties[i].value);
+    if (must[i] && !can_be) return false;
+    possible += can_be;
+  }
+  bool others = false;
+  for (const ObjectShape::KeyClass& one : shape.others)
+    if (possible < shape.min || !shape.needs.empty()) others |= inhabited(one.value);
+  possible += others;  // the same key may be written twice: more than one of them count as one
+  for (const ObjectShape::KeyClass& need : shape.needs) {
+    bool can_be = false;
+    for (const ObjectShape::Property& property : shape.properties)
+      can_be |=
+          pool_.matches(need.keys, property.name) && inhabited(formulas_.all({need.value, property.value}));
+    for (const ObjectShape::KeyClass& one : shape.others)
+      can_be |= !pool_.empty(pool_.both({need.keys, one.keys})) &&
+                inhabited(formulas_.all({need.value, one.value}));
+    if (!can_be) return false;
+  }
+  return required <= shape.max && possible >= shape.min && shape.min <= shape.max;
+}
+
+uint32_t Shapes::room(const ArrayShape& shape) {
+  for (uint32_t i = 0; i <= shape.prefix.size(); ++i)
+    if (i >= shape.max || !inhabited(shape.at(i))) return i;
+  return shape.max;
+}
+
+bool Shapes::inhabited(const ArrayShape& shape) {
+  if (shape.min > shape.max) return false;
+  if (shape.min > 0 || !shape.contains.empty()) {
+    const uint32_t room = std::min(shape.max, this->room(shape));
+    if (shape.min > room) return false;
+    uint64_t wanted = 0;
+    for (const ArrayShape::Contains& contains : shape.contains) {
+      if (contains.min > contains.max) return false;
+      wanted = std::max<uint64_t>(wanted, contains.min);
+      if (contains.min > 0 && !inhabited(formulas_.all({shape.items, contains.value}))) return false;
+    }
+    if (wanted > room) return false;
+  }
+  return true;
+}
+
+}  // namespace hadal::grammar
