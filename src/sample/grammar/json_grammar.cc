@@ -44,15 +44,11 @@ void JsonGrammar::visit_all() {
     open.pop_back();
     const ValueShape& shape = shapes_.of(formula);
     for (const ObjectShape& object : shape.objects) {
-      for (const ObjectShape::Property& property : object.properties) {
-        look_at(property.value);
-        for (const ObjectShape::KeyClass& need : object.needs)
-          if (pool_.matches(need.keys, property.name)) look_at(formulas.all({property.value, need.value}));
-      }
-      for (const ObjectShape::KeyClass& other : object.others) {
-        look_at(other.value);
-        for (const ObjectShape::KeyClass& need : object.needs)
-          look_at(formulas.all({other.value, need.value}));
+      for (uint32_t met = 0; met < 1u << object.needs.size(); ++met) {
+        for (const ObjectShape::Property& property : object.properties)
+          look_at(with_needs(object, property.value, met));
+        for (const ObjectShape::KeyClass& other : object.others)
+          look_at(with_needs(object, other.value, met));
       }
     }
     for (const ArrayShape& array : shape.arrays)
@@ -98,23 +94,24 @@ uint32_t JsonGrammar::array_index(const ArrayShape& shape) {
   Array array{.shape = &shape, .room = std::min(shape.max, shapes_.room(shape))};
   if (shape.unique && array.room > 1) {
     // Possible where all elements are one of a few values, which are then crossed off.
-    const char* why =
-        "uniqueItems: only where an element has at most 64 possible values, all of them strings, true, "
-        "false or null";
-    if (!shape.prefix.empty() || !shape.contains.empty()) fail(ErrorCode::kInvalidInput, "{}", why);
+    const auto refuse = [&shape](std::string_view why) {
+      fail(ErrorCode::kInvalidInput, "{}/uniqueItems: {}", *shape.unique, why);
+    };
+    if (!shape.prefix.empty() || !shape.contains.empty())
+      refuse("not supported together with prefixItems, a list of items, or contains");
     const ValueShape& item = shapes_.of(shape.items);
     std::vector<std::string> texts;
     const bool finite = !shapes_.inhabited(shape.items) ||
                         (pool_.empty(item.number) && item.objects.empty() && item.arrays.empty() &&
                          pool_.enumerate(item.string, kMostUnique, texts));
-    if (!finite) fail(ErrorCode::kInvalidInput, "{}", why);
+    if (!finite)
+      refuse("supported only where an element has at most 64 possible values, each a string, true, false or null");
     for (std::string& text : texts) array.choices.push_back(shapes_.text(std::move(text)));
     if (item.has_null) array.choices.push_back(shapes_.word(JsonValue::Kind::kNull));
     if (item.has_true) array.choices.push_back(shapes_.word(JsonValue::Kind::kTrue));
     if (item.has_false) array.choices.push_back(shapes_.word(JsonValue::Kind::kFalse));
     array.room = std::min(array.room, static_cast<uint32_t>(array.choices.size()));
-    if (array.room < shape.min)
-      fail(ErrorCode::kInvalidInput, "uniqueItems: fewer values than minItems asks for");
+    if (array.room < shape.min) refuse("there are fewer values than minItems asks for");
   }
   arrays_.push_back(std::move(array));
   return it->second;
@@ -148,17 +145,6 @@ NodeId JsonGrammar::value(NodeId next) {
   return next == automaton_.end() ? value : automaton_.call_node(value, next);
 }
 
-bool JsonGrammar::has_other_than_strings() {
-  const ValueShape& shape = shapes_.of(root_);
-  return shape.has_null || shape.has_true || shape.has_false || shape.number != ExprPool::kNone ||
-         !shape.objects.empty() || !shape.arrays.empty();
-}
-
-NodeId JsonGrammar::other_than_strings(NodeId next) {
-  const NodeId value = make(kValue, root_, 1);
-  return next == automaton_.end() ? value : automaton_.call_node(value, next);
-}
-
 void JsonGrammar::expand(const NodeKey& key, Expansion& into) {
   const uint32_t a = key.args[0], b = key.args[1];
   switch (static_cast<Kind>(key.kind)) {
@@ -187,11 +173,8 @@ void JsonGrammar::expand(const NodeKey& key, Expansion& into) {
       then.count += shape.max != kNoLimit;
       then.others = 1;
       then.position = static_cast<uint32_t>(shape.properties.size());
-      FormulaId value = shape.others[b].value;
-      if (const uint32_t need = key.args[2]; need > 0) {
-        then.needs |= uint64_t{1} << (need - 1);
-        value = shapes_.formulas().all({value, shape.needs[need - 1].value});
-      }
+      then.needs |= key.args[2];
+      const FormulaId value = with_needs(shape, shape.others[b].value, key.args[2]);
       return into.terminal(mark(":", true), make(kMember, value, intern(std::move(then))));
     }
     case kMember:
@@ -261,7 +244,7 @@ bool JsonGrammar::may_close(const ObjectState& state) const {
   const ObjectShape& shape = *objects_[state.shape].shape;
   const auto seen = static_cast<uint32_t>(std::ranges::count(state.seen, true));
   // Undeclared keys may be the same one again, which a reader would count once.
-  if (seen + state.others < shape.min || state.needs + 1 != uint64_t{1} << shape.needs.size()) return false;
+  if (seen + state.others < shape.min || state.needs + 1 != 1u << shape.needs.size()) return false;
   return std::ranges::count(wanted(state), true) == 0;
 }
 
@@ -335,24 +318,33 @@ void JsonGrammar::keys(uint32_t id, Expansion& into) {
   for (uint32_t c = 0; c < shape.others.size(); ++c) {
     const ExprId keys = objects_[index].other_keys[c];
     if (keys == ExprPool::kNone) continue;
-    into.terminal(terminals.json_string(keys, any_space), make(kOther, id, c));
-    for (uint32_t n = 0; n < shape.needs.size(); ++n) {
-      if (state.needs >> n & 1) continue;
-      const ExprId both = pool_.both({keys, shape.needs[n].keys});
-      if (pool_.empty(both) ||
-          !shapes_.inhabited(shapes_.formulas().all({shape.others[c].value, shape.needs[n].value})))
-        continue;
-      into.terminal(terminals.json_string(both, any_space), make(kOther, id, c, n + 1));
+    for (uint32_t met = 0; met < 1u << shape.needs.size(); ++met) {
+      if (met & state.needs) continue;
+      const FormulaId value = with_needs(shape, shape.others[c].value, met);
+      std::vector<ExprId> all{keys};
+      for (uint32_t n = 0; n < shape.needs.size(); ++n)
+        if (met >> n & 1) all.push_back(shape.needs[n].keys);
+      const ExprId narrowed = pool_.both(all);
+      if (shapes_.inhabited(value) && !pool_.empty(narrowed))
+        into.terminal(terminals.json_string(narrowed, any_space), make(kOther, id, c, met));
     }
   }
 }
 
-uint32_t JsonGrammar::after_property(const ObjectState& state, uint32_t property, uint64_t need) {
+// The condition on a value with which its member is one that these needs ask for.
+FormulaId JsonGrammar::with_needs(const ObjectShape& shape, FormulaId value, uint32_t needs) {
+  std::vector<FormulaId> all{value};
+  for (uint32_t n = 0; n < shape.needs.size(); ++n)
+    if (needs >> n & 1) all.push_back(shape.needs[n].value);
+  return shapes_.formulas().all(all);
+}
+
+uint32_t JsonGrammar::after_property(const ObjectState& state, uint32_t property, uint32_t needs) {
   const ObjectShape& shape = *objects_[state.shape].shape;
   ObjectState then = state;
   then.seen[property] = true;
   then.count += shape.max != kNoLimit;
-  then.needs |= need;
+  then.needs |= needs;
   if (!style_.any_order) then.position = property + 1;
   return intern(std::move(then));
 }
@@ -362,12 +354,14 @@ void JsonGrammar::chosen_property(uint32_t id, uint32_t index, Expansion& into) 
   const ObjectShape& shape = *objects_[state.shape].shape;
   const ObjectShape::Property& property = shape.properties[index];
   const StateId colon = mark(":", true);
-  into.terminal(colon, make(kMember, property.value, after_property(state, index, 0)));
-  for (uint32_t n = 0; n < shape.needs.size(); ++n) {
-    if ((state.needs >> n & 1) || !pool_.matches(shape.needs[n].keys, property.name)) continue;
-    const FormulaId value = shapes_.formulas().all({property.value, shape.needs[n].value});
+  for (uint32_t met = 0; met < 1u << shape.needs.size(); ++met) {
+    bool matches = (met & state.needs) == 0;
+    for (uint32_t n = 0; n < shape.needs.size(); ++n)
+      matches = matches && (!(met >> n & 1) || pool_.matches(shape.needs[n].keys, property.name));
+    if (!matches) continue;
+    const FormulaId value = with_needs(shape, property.value, met);
     if (shapes_.inhabited(value))
-      into.terminal(colon, make(kMember, value, after_property(state, index, uint64_t{1} << n)));
+      into.terminal(colon, make(kMember, value, after_property(state, index, met)));
   }
 }
 

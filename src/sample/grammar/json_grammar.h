@@ -35,11 +35,21 @@ class JsonGrammar : public NodeSource {
 
   // A value that fits the schema, without space around it; then `next`.
   NodeId value(NodeId next);
-  // The strings that fit it, and a JSON value that does and is no string: for formats that write strings
-  // bare.
-  ExprId strings() { return shapes_.of(root_).string; }
-  bool has_other_than_strings();
-  NodeId other_than_strings(NodeId next);
+  // Its objects key by key, for formats that do not write them as JSON: where they begin; whether one may end
+  // here; and what may come, which is a property or some other key.
+  struct Member {
+    std::string name;
+    ExprId keys = ExprPool::kNone;  // instead of the name
+    FormulaId value = 0;
+    uint32_t then = 0;  // the object with it
+  };
+  std::vector<uint32_t> objects();
+  bool is_whole(uint32_t object) const { return may_close(*object_state_[object]); }
+  std::vector<Member> members(uint32_t object);
+  // The strings among the values, without quotes; and the others, as JSON.
+  ExprId strings(FormulaId value) { return shapes_.of(value).string; }
+  bool has_other_than_strings(FormulaId value);
+  NodeId other_than_strings(FormulaId value, NodeId next);
   const std::vector<SchemaNote>& notes() const { return shapes_.notes(); }
 
   void expand(const NodeKey& key, Expansion& into) override;
@@ -53,7 +63,7 @@ class JsonGrammar : public NodeSource {
     kObjectMore,      // {state}: behind a value
     kPropertyChosen,  // {state, literals}: behind a key; which one decides
     kProperty,        // {state, property}: behind its key
-    kOther,           // {state, class, need + 1}: behind an undeclared key
+    kOther,           // {state, class, needs}: behind an undeclared key
     kMember,          // {formula, state}: behind the colon; then kObjectMore
     kArrayOpen,       // {state}
     kArrayItem,       // {state}: behind ","
@@ -64,7 +74,7 @@ class JsonGrammar : public NodeSource {
     uint32_t position = 0;   // the first property that may still come, where they come in order
     uint32_t count = 0;      // keys so far, where there is a limit
     uint32_t others = 0;     // whether one of them was undeclared
-    uint64_t needs = 0;      // that are met
+    uint32_t needs = 0;      // that are met, a bit each
     std::vector<bool> seen;  // properties
     auto operator<=>(const ObjectState&) const = default;
   };
@@ -106,7 +116,8 @@ class JsonGrammar : public NodeSource {
   bool may_come(const ObjectState& state, uint32_t property) const;
   bool other_may_come(const ObjectState& state) const;
   std::vector<bool> wanted(const ObjectState& state) const;
-  uint32_t after_property(const ObjectState& state, uint32_t property, uint64_t need);
+  uint32_t after_property(const ObjectState& state, uint32_t property, uint32_t needs);
+  FormulaId with_needs(const ObjectShape& shape, FormulaId value, uint32_t needs);
   void items(uint32_t state, Expansion& into);
   bool may_close(const ArrayState& state) const;
 
