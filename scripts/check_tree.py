@@ -54,6 +54,8 @@ COVERED_BY = {
     "src/model/tail_record.cc": "tests/model/state_history_test.cc",
     "src/model/step.cc": "tests/model/state_test.cc",
     "src/sample/grammar/expr_questions.cc": "tests/sample/grammar/expr_test.cc",
+    "src/sample/grammar/json_members.cc": "tests/assistant/answer_grammar_test.cc",
+    "src/assistant/call_grammar.cc": "tests/assistant/answer_grammar_test.cc",
     "src/engine/engine_step.cc": "tests/engine/engine_test.cc",
     "src/kv/disk_writer.cc": "tests/kv/prefix_cache_test.cc",
     "src/serve/http/exchange.cc": "tests/serve/http/connection_test.cc",

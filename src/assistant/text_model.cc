@@ -39,6 +39,14 @@ TextModel::TextModel(std::shared_ptr<const Model> model, const std::filesystem::
   if (holes) allowed_ = std::move(allowed);
 }
 
+const std::shared_ptr<const grammar::Vocabulary>& TextModel::vocabulary() const {
+  std::call_once(vocabulary_->made, [&] {
+    vocabulary_->value = std::make_shared<const grammar::Vocabulary>(
+        tokenizer_, static_cast<int32_t>(model_->config().vocab_size));
+  });
+  return vocabulary_->value;
+}
+
 Result<std::vector<PromptItem>> TextModel::items(const ChatRequest& request) const {
   return encode_chat(request, *template_);
 }

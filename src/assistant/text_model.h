@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <mutex>
 #include <string_view>
 #include <vector>
 
@@ -14,6 +15,7 @@
 #include "chat/prompt_template.h"
 #include "model/config.h"
 #include "model/model.h"
+#include "sample/grammar/token_trie.h"
 #include "text/tokenizer.h"
 
 namespace hadal {
@@ -34,6 +36,9 @@ class TextModel {
   // TokenMask of the ids that have a token; null: all have.
   const std::shared_ptr<const std::vector<uint32_t>>& allowed() const { return allowed_; }
 
+  // The same tokens for grammars. Made when it is first asked for, which takes a moment.
+  const std::shared_ptr<const grammar::Vocabulary>& vocabulary() const;
+
   // A conversation as the model sees it, and where the parser of its answer starts.
   struct Prompt {
     std::vector<int32_t> ids;
@@ -46,12 +51,18 @@ class TextModel {
   Prompt plain_prompt(std::string_view text) const;
 
  private:
+  struct LateVocabulary {
+    std::once_flag made;
+    std::shared_ptr<const grammar::Vocabulary> value;
+  };
+
   std::shared_ptr<const Model> model_;
   Tokenizer tokenizer_;
   GenerationConfig defaults_;
   const PromptTemplate* template_;
   std::vector<int32_t> end_ids_;
   std::shared_ptr<const std::vector<uint32_t>> allowed_;
+  const std::shared_ptr<LateVocabulary> vocabulary_ = std::make_shared<LateVocabulary>();
 };
 
 }  // namespace hadal
