@@ -1,5 +1,25 @@
+// The languages of the formats of JSON Schema.
 #pragma once
+
 #include <optional>
 #include <string_view>
+
 #include "sample/grammar/expr.h"
-namespace hadal::grammar { inline std::optional<ExprId> format_expr(ExprPool&, std::string_view) { return std::nullopt; } }
+
+namespace hadal::grammar {
+
+// The texts of a format of drafts 4 to 2020-12, nullopt for any other name. What is in them is valid by the
+// format's RFC and for the usual validators. Less than all of what is valid is in them where that is no
+// regular language or validators differ:
+//   date, date-time       years from 0001; no leap seconds
+//   hostname              no final dot and no label "xn--..." (whether it decodes cannot be told)
+//   idn-hostname          up to three labels of common alphabets, without combining marks, each of which is
+//                         certain to be short enough when it is encoded
+//   email, idn-email      at most 64 characters before the @; no comments, and of quoted texts printable ones
+//   uri-template          names of variables without escapes, prefixes up to 999
+//   relative-json-pointer without "+n" and "-n"; no number with a zero before its last digit
+//   regex                 what ECMA-262 and Python read alike: groups up to three deep, look-ahead
+// Throws what the pool throws.
+std::optional<ExprId> format_expr(ExprPool& pool, std::string_view name);
+
+}  // namespace hadal::grammar
