@@ -11,6 +11,7 @@ namespace {
 constexpr int kLookAhead = 3;
 constexpr size_t kMostShapes = 3000;  // alternatives of one value
 constexpr size_t kMostContains = 3;
+constexpr size_t kMostNeeds = 4;
 constexpr int64_t kMostWork = 300'000;  // shapes intersected in one schema
 
 template <class Shape>
@@ -66,6 +67,7 @@ ObjectShape Shapes::intersect(const ObjectShape& a, const ObjectShape& b) {
     }
   both.needs = a.needs;
   for (const ObjectShape::KeyClass& need : b.needs) add_unless_there(both.needs, need);
+  if (both.needs.size() > kMostNeeds) refuse("more than four conditions that some key has to meet");
   for (const ObjectShape* shape : {&a, &b})
     for (const auto& [first, second] : shape->dependent) {
       const std::pair pair{static_cast<uint32_t>(merged.at(shape->properties[first].name)),
@@ -80,7 +82,7 @@ ObjectShape Shapes::intersect(const ObjectShape& a, const ObjectShape& b) {
 ArrayShape Shapes::intersect(const ArrayShape& a, const ArrayShape& b) {
   spend();
   ArrayShape both{
-      .min = std::max(a.min, b.min), .max = std::min(a.max, b.max), .unique = a.unique || b.unique};
+      .min = std::max(a.min, b.min), .max = std::min(a.max, b.max), .unique = a.unique ? a.unique : b.unique};
   for (size_t i = 0; i < std::max(a.prefix.size(), b.prefix.size()); ++i)
     both.prefix.push_back(formulas_.all({a.at(i), b.at(i)}));
   both.items = formulas_.all({a.items, b.items});

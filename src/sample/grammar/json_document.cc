@@ -157,9 +157,13 @@ std::string pointer_part(std::string_view key) {
 }
 
 SchemaDocument::SchemaDocument(const JsonValue& root) {
-  if (const JsonValue* schema = string_member(root, "$schema"))
+  const JsonValue* dialect = string_member(root, "$schema");
+  if (dialect)
     for (const std::string_view draft : {"draft-03", "draft-04", "draft-06", "draft-07"})
-      old_draft_ |= schema->text.find(draft) != std::string::npos;
+      old_draft_ |= dialect->text.find(draft) != std::string::npos;
+  new_draft_ = dialect && dialect->text.find("/draft/20") != std::string::npos;
+  if (dialect && dialect->text.find("://json-schema.org/") == std::string::npos)
+    fail(ErrorCode::kInvalidInput, "#/$schema: \"{}\" is not a dialect of json-schema.org", dialect->text);
   add(root, "#", "");
   collect(root, "#", "", 0);
   resources_.try_emplace("", Found{&root, "#", ""});

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <string>
 #include <string_view>
@@ -21,7 +22,7 @@ class SchemaDocument {
 
   PlaceId root() const { return 0; }
   const JsonValue& value(PlaceId place) const { return *places_[place].value; }
-  // As a JSON pointer from the root: "#/properties/a".
+  // As a JSON pointer from the root: "#/properties/a". Stays where it is.
   const std::string& path(PlaceId place) const { return places_[place].path; }
 
   // The subschema at a keyword of a place, and one further in: place / key / index or key.
@@ -32,6 +33,8 @@ class SchemaDocument {
 
   // Draft 7 and earlier: keywords beside $ref have no effect.
   bool reference_stands_alone() const { return old_draft_; }
+  // Draft 2019-09 and later, named by $schema: `format` says what a string is and asserts nothing.
+  bool formats_are_annotations() const { return new_draft_; }
 
  private:
   struct Place {
@@ -48,11 +51,11 @@ class SchemaDocument {
   void collect(const JsonValue& value, const std::string& path, const std::string& outer_base, int depth);
   std::string base_of(const JsonValue& value, const std::string& outer) const;
 
-  std::vector<Place> places_;
+  std::deque<Place> places_;
   std::unordered_map<const JsonValue*, PlaceId> index_;
   std::map<std::string, Found> resources_;  // by URI without fragment
   std::map<std::string, Found> anchors_;    // by URI with it
-  bool old_draft_ = false;
+  bool old_draft_ = false, new_draft_ = false;
 };
 
 // A member of an object, null or not; nullptr if there is none or this is no object.

@@ -27,7 +27,8 @@ JsonGrammar::JsonGrammar(Automaton& automaton, JsonValue schema, JsonStyle style
       style_(style),
       schema_(std::move(schema)),
       document_(schema_),
-      shapes_(pool_, document_, style.any_spelling),
+      shapes_(pool_, document_, style.any_spelling,
+              !style.formats_by_dialect || !document_.formats_are_annotations()),
       root_(shapes_.root()) {}
 
 // Everything that any value could come to, so that what cannot be kept to is found now and not in the middle
@@ -105,7 +106,9 @@ uint32_t JsonGrammar::array_index(const ArrayShape& shape) {
                         (pool_.empty(item.number) && item.objects.empty() && item.arrays.empty() &&
                          pool_.enumerate(item.string, kMostUnique, texts));
     if (!finite)
-      refuse("supported only where an element has at most 64 possible values, each a string, true, false or null");
+      refuse(
+          "supported only where an element has at most 64 possible values, each a string, true, false or "
+          "null");
     for (std::string& text : texts) array.choices.push_back(shapes_.text(std::move(text)));
     if (item.has_null) array.choices.push_back(shapes_.word(JsonValue::Kind::kNull));
     if (item.has_true) array.choices.push_back(shapes_.word(JsonValue::Kind::kTrue));

@@ -25,6 +25,9 @@ struct JsonStyle {
   Space space = Space::kCompact;
   bool any_order = false;     // keys in any order; otherwise in the schema's, the undeclared ones last
   bool any_spelling = false;  // of whole numbers (1.0, 1e2)
+  // Formats only where the schema's dialect asserts them: from 2019-09 on they are annotations unless a
+  // reader chooses otherwise. A writer keeps to them always.
+  bool formats_by_dialect = false;
 };
 
 // A schema's values within an automaton that owns it.

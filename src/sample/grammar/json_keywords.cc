@@ -190,7 +190,9 @@ void Shapes::string_keywords(PlaceId place, ValueShape& shape) {
   if (const JsonValue* format = member(schema, "format")) {
     where_ = document_.path(place) + "/format";
     if (!format->is_string()) refuse("expected the name of a format");
-    if (const auto expr = format_expr(pool_, format->text))
+    if (!formats_)
+      note(place, "format", "an annotation in this dialect: no effect");
+    else if (const auto expr = format_expr(pool_, format->text))
       all.push_back(*expr);
     else
       note(place, "format", "\"" + format->text + "\" is not a format of JSON Schema: no effect");
@@ -355,7 +357,8 @@ ArrayShape Shapes::array_keywords(PlaceId place) {
   }
   where_ = document_.path(place) + "/" + std::string(rest);
   if (member(schema, rest)) shape.items = at(place, rest);
-  if (const JsonValue* unique = member(schema, "uniqueItems")) shape.unique = unique->is(Kind::kTrue);
+  if (const JsonValue* unique = member(schema, "uniqueItems"); unique && unique->is(Kind::kTrue))
+    shape.unique = &document_.path(place);
   if (member(schema, "contains")) {
     where_ = document_.path(place) + "/contains";
     const FormulaId value = at(place, "contains");

@@ -46,7 +46,7 @@ struct ArrayShape {
   std::vector<FormulaId> prefix{};      // the first elements
   FormulaId items = Formulas::kAlways;  // the others
   uint32_t min = 0, max = kNoLimit;     // elements
-  bool unique = false;
+  const std::string* unique = nullptr;  // no two are equal: who says so (a path); null: nobody
   std::vector<Contains> contains{};
   bool operator==(const ArrayShape&) const = default;
 

@@ -7,8 +7,8 @@
 
 namespace hadal::grammar {
 
-Shapes::Shapes(ExprPool& pool, SchemaDocument& document, bool any_spelling)
-    : pool_(pool), document_(document), numbers_(pool, any_spelling) {}
+Shapes::Shapes(ExprPool& pool, SchemaDocument& document, bool any_spelling, bool formats)
+    : pool_(pool), document_(document), numbers_(pool, any_spelling), formats_(formats) {}
 
 void Shapes::refuse(std::string_view why) const {
   fail(ErrorCode::kInvalidInput, "{}: {}", where_.empty() ? "#" : where_, why);
@@ -175,8 +175,12 @@ bool Shapes::inhabited(const ObjectShape& shape) {
   }
   bool others = false;
   for (const ObjectShape::KeyClass& one : shape.others)
-    if (possible < shape.min || !shape.needs.empty()) others |= inhabited(one.value);
-  possible += others;  // the same key may be written twice: more than one of them count as one
+    if (required < shape.min || !shape.needs.empty()) others |= inhabited(one.value);
+  // A writer may repeat an undeclared key and a reader count it once. Where that could matter the number of
+  // keys is not known.
+  if (others && shape.min > required + 1)
+    refuse("minProperties: only up to one more than the keys that are required, where others may come");
+  possible += others;
   for (const ObjectShape::KeyClass& need : shape.needs) {
     bool can_be = false;
     for (const ObjectShape::Property& property : shape.properties)

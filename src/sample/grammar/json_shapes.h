@@ -22,7 +22,8 @@ struct SchemaNote {
 // Borrows pool and document. Not thread-safe. Throws Error{kInvalidInput}: path of the keyword and why.
 class Shapes {
  public:
-  Shapes(ExprPool& pool, SchemaDocument& document, bool any_spelling);
+  // any_spelling: json_numbers.h. formats: whether strings have to fit them.
+  Shapes(ExprPool& pool, SchemaDocument& document, bool any_spelling, bool formats);
 
   Formulas& formulas() { return formulas_; }
   FormulaId root() { return formulas_.place(document_, document_.root()); }
@@ -89,6 +90,7 @@ class Shapes {
   ExprPool& pool_;
   SchemaDocument& document_;
   NumberLanguages numbers_;
+  const bool formats_;
   Formulas formulas_;
   std::unordered_map<FormulaId, ValueShape> shapes_;
   std::unordered_map<FormulaId, bool> computing_;

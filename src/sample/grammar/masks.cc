@@ -75,7 +75,8 @@ Masks::Reach Masks::reach(StateId state, bool followed) {
   std::unordered_set<ExprId> seen{start};
   Reach reach;
   // Code points of plain characters, in stretches.
-  constexpr CharRange kPlain[] = {{0x20, 0x21}, {0x23, 0x5B}, {0x5D, 0xD7FF}, {0xE000, kLastChar}};
+  constexpr CharRange kPlain[] = {
+      {0x20, 0x21}, {0x23, 0x5B}, {0x5D, 0x2027}, {0x202A, 0xD7FF}, {0xE000, kLastChar}};
   while (true) {
     bool all = true, none = true;
     std::vector<ExprId> next;

@@ -19,13 +19,16 @@ int characters(std::string_view bytes) {
       std::ranges::count_if(bytes, [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
 }
 
-// Whole characters, the last one perhaps cut off, that mean themselves in a JSON string.
+// Whole characters, the last one perhaps cut off, that mean themselves in a JSON string and that the dot of
+// a regular expression matches.
 bool is_plain(std::string_view bytes) {
   const size_t valid = utf8_valid_prefix(bytes);
   if (valid < bytes.size()) {
     const Utf8Unit rest = utf8_unit(bytes.substr(valid));
     if (!rest.cut || rest.length != bytes.size() - valid) return false;
   }
+  for (const std::string_view separator : {"\u2028", "\u2029"})
+    if (bytes.find(separator) != bytes.npos) return false;
   return std::ranges::all_of(
       bytes, [](char c) { return static_cast<unsigned char>(c) >= 0x20 && c != '"' && c != '\\'; });
 }

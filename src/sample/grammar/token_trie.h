@@ -43,8 +43,8 @@ class Vocabulary {
   std::string_view bytes(int32_t id) const { return tokenizer_.token_bytes(id); }
   const Tokenizer& tokenizer() const { return tokenizer_; }
 
-  // Tokens of characters none of which is a control character, a quote or a backslash; the last may be cut off, if some
-  // bytes would complete it. Plain ones; and the rest.
+  // Tokens of characters none of which is a control character, a quote, a backslash, U+2028 or U+2029; the
+  // last may be cut off, if some bytes would complete it. Plain ones; and the rest.
   const Trie& plain() const { return plain_; }
   const Trie& rest() const { return rest_; }
   // Other ids with the bytes of this one, which alone is in the trie.
