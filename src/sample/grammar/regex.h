@@ -8,8 +8,8 @@
 
 namespace hadal::grammar {
 
-// Patterns as in regex_syntax.h. Anchors, word borders and look-ahead are exact. Problem: where is "column N", or empty
-// where it concerns the whole pattern.
+// Patterns as in regex_syntax.h. Anchors, word borders and look-ahead are exact. Problem: where is "column
+// N", or empty where it concerns the whole pattern.
 
 // The texts that have a match somewhere, as JSON Schema's `pattern` means it.
 Result<ExprId> search_regex(ExprPool& pool, std::string_view pattern);

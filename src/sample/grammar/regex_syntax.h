@@ -30,7 +30,7 @@ struct RegexNode {
     kNoAhead,  // (?!parts[0])
   };
   Kind kind = Kind::kConcat;
-  bool plain = true;      // none of the kinds from kStart on in it
+  bool plain = true;  // none of the kinds from kStart on in it
   uint32_t set = 0;
   uint32_t min = 0, max = 0;
   std::vector<uint32_t> parts{};
