@@ -62,7 +62,9 @@ class Random {
  public:
   explicit Random(uint32_t seed) : engine_(seed) {}
   int below(int end) { return std::uniform_int_distribution<int>(0, end - 1)(engine_); }
-  const char* pick(const std::vector<const char*>& from) { return from[below(static_cast<int>(from.size()))]; }
+  const char* pick(const std::vector<const char*>& from) {
+    return from[below(static_cast<int>(from.size()))];
+  }
 
   std::string atom(int depth) {
     const int kind = below(depth > 0 ? 12 : 7);
