@@ -3,13 +3,13 @@
 #   make build    build/hadal only
 #   make test     every check; STAGES="release asan" runs some of them (scripts/run_tests.py lists them)
 #   make bench    micro-benchmarks; BENCH=REGEX chooses
-#   make fuzz     the fuzz targets, FUZZ_SECONDS=20 each
+#   make fuzz     the fuzz targets, FUZZ_SECONDS=10 each
 #   make format   clang-format on our files
 #   make clean
 MODEL ?= models/hadal-mini
 STAGES ?=
 BENCH ?= .
-FUZZ_SECONDS ?= 20
+FUZZ_SECONDS ?= 10
 
 .PHONY: run build test bench fuzz format clean
 .DEFAULT_GOAL := build

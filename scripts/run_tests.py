@@ -24,7 +24,7 @@ JOBS = os.cpu_count() or 1
 STAGES = ["release", "asan", "tsan", "fuzz"]
 
 # Test binaries with threads in them, and the tests among theirs that start any.
-TSAN_TESTS = ["base", "cpu", "kv", "engine"]
+TSAN_TESTS = ["base", "cpu", "model", "kv", "text", "engine", "assistant", "serve"]
 TSAN_FILTER = "*Thread*"
 
 SANITIZER_ENVIRONMENT = {
@@ -144,7 +144,7 @@ def fuzz(seconds):
 
 def main():
     parser = argparse.ArgumentParser(description="builds and runs every check")
-    parser.add_argument("--fuzz-seconds", type=int, default=20)
+    parser.add_argument("--fuzz-seconds", type=int, default=10)
     parser.add_argument("stages", nargs="*", metavar="STAGE", help=", ".join(STAGES))
     args = parser.parse_args()
     unknown = [s for s in args.stages if s not in STAGES]

@@ -23,4 +23,4 @@ foreach(name openai_node anthropic_node ai_sdk claude_code codex opencode)
   hadal_client_test(${name} node)
 endforeach()
 # The longest first.
-set_tests_properties(clients_claude_code clients_codex clients_opencode PROPERTIES COST 900)
+set_tests_properties(clients_claude_code clients_codex clients_opencode clients_openapi PROPERTIES COST 900)

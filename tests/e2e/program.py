@@ -8,6 +8,7 @@ import unittest
 SOURCE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 MODEL = os.path.join(SOURCE, "models", "hadal-mini")
 HADAL = ""
+SANITIZED = "ASAN_OPTIONS" in os.environ  # the program is built with a sanitizer: ten times slower
 
 
 def main():

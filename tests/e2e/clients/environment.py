@@ -74,7 +74,7 @@ def make_python(folder):
     place = os.path.join(folder, "python")
     install("python", folder, sys.executable, "-m", "venv", place)
     install("python", folder, os.path.join(place, "bin", "python"), "-m", "pip", "install", "--no-input",
-            "--disable-pip-version-check", "--retries", "1", "--requirement", os.path.join(HERE, "requirements.txt"))
+            "--disable-pip-version-check", "--no-compile", "--retries", "1", "--requirement", os.path.join(HERE, "requirements.txt"))
 
 
 def make_node(folder):
@@ -115,7 +115,7 @@ def surroundings(folder):
     home = os.path.join(folder, "home")
     os.makedirs(home, exist_ok=True)
     return {**kept, "HOME": home, "HTTP_PROXY": CLOSED, "HTTPS_PROXY": CLOSED, "http_proxy": CLOSED, "https_proxy": CLOSED,
-            "NO_PROXY": "127.0.0.1,localhost", "no_proxy": "127.0.0.1,localhost", "PYTHONDONTWRITEBYTECODE": "1",
+            "NO_PROXY": "127.0.0.1,localhost", "no_proxy": "127.0.0.1,localhost", "PYTHONPYCACHEPREFIX": os.path.join(folder, "bytecode"),
             "PYTHONPATH": os.pathsep.join([HERE, os.path.dirname(HERE)]), "HADAL_CLIENTS_FOLDER": folder}
 
 
