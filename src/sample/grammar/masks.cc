@@ -74,6 +74,7 @@ Masks::Reach Masks::reach(StateId state, bool followed) {
   std::vector<ExprId> level{start};
   std::unordered_set<ExprId> seen{start};
   Reach reach;
+  bool comes_back = false;  // to an expression of fewer characters, of which more may follow
   // Code points of plain characters, in stretches.
   constexpr CharRange kPlain[] = {
       {0x20, 0x21}, {0x23, 0x5B}, {0x5D, 0x2027}, {0x202A, 0xD7FF}, {0xE000, kLastChar}};
@@ -96,11 +97,14 @@ Masks::Reach Masks::reach(StateId state, bool followed) {
           continue;
         }
         none = false;
-        if (seen.insert(to).second) next.push_back(to);
+        if (seen.insert(to).second)
+          next.push_back(to);
+        else
+          comes_back = true;
       }
     }
     if (!all) {
-      reach.no_more = none;
+      reach.no_more = none && !comes_back;
       break;
     }
     ++reach.chars;
@@ -117,9 +121,9 @@ Masks::Reach Masks::reach(StateId state, bool followed) {
 }
 
 const Masks::Local& Masks::local(StateId state, bool followed) {
-  const auto [it, is_new] = locals_[followed].try_emplace(state);
-  Local& local = it->second;
-  if (!is_new) return local;
+  if (const auto known = locals_[followed].find(state); known != locals_[followed].end())
+    return known->second;
+  Local local;  // kept when it is whole: finding it may throw
   terminals_.fill(state);
   local.specials = terminals_.specials(state);
   int min_chars = 0;
@@ -140,7 +144,17 @@ const Masks::Local& Masks::local(StateId state, bool followed) {
         });
   };
   if (walk_plain) collect(vocabulary_.plain(), false, min_chars);
-  collect(vocabulary_.rest(), true, 0);
+  // A string that may be so much longer than any token is to it like one of any length.
+  const ExprId rest = terminals_.in_json_string(state) ? terminals_.between(state) : ExprPool::kNone;
+  const auto run = automaton_.pool().any_run(rest);
+  if (rest != ExprPool::kAll && run && automaton_.pool().nullable(rest) &&
+      *run > static_cast<uint32_t>(vocabulary_.longest_rest())) {
+    const Local& any = this->local(terminals_.inside(ExprPool::kAll), followed);
+    local.tokens = any.tokens;
+    local.exits = any.exits;
+  } else {
+    collect(vocabulary_.rest(), true, 0);
+  }
   if (local.tokens.size() > kFewTokens) {
     local.bits = std::make_unique<TokenBits>(vocabulary_.words());
     for (const int32_t token : local.tokens) set(token, *local.bits);
@@ -150,7 +164,7 @@ const Masks::Local& Masks::local(StateId state, bool followed) {
   local.tokens.shrink_to_fit();
   local.exits.shrink_to_fit();
   bytes_ += static_cast<int64_t>(sizeof(Local) + 4 * local.tokens.size() + sizeof(Exit) * local.exits.size());
-  return local;
+  return locals_[followed].emplace(state, std::move(local)).first->second;
 }
 
 // Tokens that go on below `node` of the trie, where a terminal has ended.

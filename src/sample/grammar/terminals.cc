@@ -12,6 +12,24 @@ constexpr uint32_t kFirstSurrogate = 0xD800, kFirstLow = 0xDC00, kLastSurrogate 
 constexpr uint32_t kMostEdges = 6;  // more are looked up in a table
 constexpr std::string_view kSpace = " \t\n\r";
 
+constexpr uint32_t kFirstLead = 0xC2, kLastLead = 0xF4;
+
+// The characters of more than one byte that begin with this one.
+struct Lead {
+  uint8_t more;  // bytes
+  uint32_t low, high;
+};
+
+Lead characters_of(uint8_t byte) {
+  if (byte < 0xE0) return {1, (byte & 0x1Fu) << 6, (byte & 0x1Fu) << 6 | 0x3F};
+  if (byte < 0xF0) {
+    const uint32_t start = (byte & 0xFu) << 12;
+    return {2, std::max(start, 0x800u), byte == 0xED ? kFirstSurrogate - 1 : start | 0xFFF};
+  }
+  const uint32_t start = (byte & 7u) << 18;
+  return {3, std::max(start, 0x10000u), std::min(start | 0x3FFFF, kLastChar)};
+}
+
 int hex_value(int byte) {
   if (byte >= '0' && byte <= '9') return byte - '0';
   if (byte >= 'a' && byte <= 'f') return byte - 'a' + 10;
@@ -79,6 +97,19 @@ bool Terminals::alive(ExprId e, uint32_t low, uint32_t high) {
   return false;
 }
 
+StateId Terminals::lead(StateId state, uint8_t byte) {
+  const Key key = keys_[state];
+  const Lead lead = characters_of(byte);
+  const StateId to = intern({.expr = key.expr,
+                             .phase = Phase::kMore,
+                             .n = lead.more,
+                             .json = key.json,
+                             .low = lead.low,
+                             .high = lead.high});
+  if (rows_[state].dense >= 0) (*dense_[static_cast<size_t>(rows_[state].dense)])[byte] = to;
+  return to;
+}
+
 // Bytes that begin a character, or are one.
 void Terminals::characters(const Key& key, std::array<StateId, 256>& row) {
   const std::vector<ExprPool::Piece> pieces = pool_.pieces(key.expr);
@@ -87,23 +118,11 @@ void Terminals::characters(const Key& key, std::array<StateId, 256>& row) {
     const StateId to = pieces[i].to == ExprPool::kNone ? kDead : after_char(pieces[i].to, key.json);
     for (uint32_t c = pieces[i].begin; c < end; ++c) row[c] = to;
   }
-  const auto lead = [&](uint32_t byte, uint8_t more, uint32_t low, uint32_t high) {
-    if (alive(key.expr, low, high))
-      row[byte] = intern(
-          {.expr = key.expr, .phase = Phase::kMore, .n = more, .json = key.json, .low = low, .high = high});
-  };
-  if (pieces.size() > 1 || pieces[0].to != ExprPool::kNone) {
-    for (uint32_t byte = 0xC2; byte < 0xE0; ++byte)
-      lead(byte, 1, (byte & 0x1F) << 6, (byte & 0x1F) << 6 | 0x3F);
-    for (uint32_t byte = 0xE0; byte < 0xF0; ++byte) {
-      const uint32_t start = (byte & 0xF) << 12;
-      lead(byte, 2, std::max(start, 0x800u), byte == 0xED ? kFirstSurrogate - 1 : start | 0xFFF);
+  if (pieces.size() > 1 || pieces[0].to != ExprPool::kNone)
+    for (uint32_t byte = kFirstLead; byte <= kLastLead; ++byte) {
+      const Lead lead = characters_of(static_cast<uint8_t>(byte));
+      if (alive(key.expr, lead.low, lead.high)) row[byte] = kLater;
     }
-    for (uint32_t byte = 0xF0; byte < 0xF5; ++byte) {
-      const uint32_t start = (byte & 7) << 18;
-      lead(byte, 3, std::max(start, 0x10000u), std::min(start | 0x3FFFF, kLastChar));
-    }
-  }
   if (!key.json) return;
   std::fill(row.begin(), row.begin() + 0x20, kDead);
   row['"'] =
@@ -223,7 +242,7 @@ void Terminals::compute(StateId state) {
   }
   if (filled.count > kMostEdges) {
     filled.dense = static_cast<int32_t>(dense_.size());
-    dense_.push_back(row);
+    dense_.push_back(std::make_unique<std::array<StateId, 256>>(row));
     bytes_ += static_cast<int64_t>(sizeof(row));
   }
   bytes_ += static_cast<int64_t>(filled.count * sizeof(Edge));

@@ -5,6 +5,7 @@
 #include <array>
 #include <bitset>
 #include <cstdint>
+#include <memory>
 #include <string_view>
 #include <unordered_map>
 #include <vector>
@@ -28,10 +29,14 @@ class Terminals {
   StateId raw(ExprId e);
   StateId json_string(ExprId e, bool space);
 
-  StateId step(StateId state, uint8_t byte) const {
-    return rows_[state].dense >= 0 ? dense_[rows_[state].dense][byte] : sparse(state, byte);
+  StateId step(StateId state, uint8_t byte) {
+    const StateId to = rows_[state].dense >= 0 ? (*dense_[static_cast<size_t>(rows_[state].dense)])[byte]
+                                               : sparse(state, byte);
+    return to != kLater ? to : lead(state, byte);
   }
   StateId step(StateId state, std::string_view bytes);
+  // In a JSON string between characters, the rest of it being a text of the expression.
+  StateId inside(ExprId e) { return after_char(e, true); }
   // After the special token of this id.
   StateId step_special(StateId state, int32_t id);
   // Ids of special tokens that may come now.
@@ -93,6 +98,11 @@ class Terminals {
     std::bitset<256> bytes{};
   };
 
+  // A transition into the middle of a character: there are fifty from every state between characters, and few
+  // are ever taken.
+  static constexpr StateId kLater = UINT32_MAX;
+  StateId lead(StateId state, uint8_t byte);
+
   StateId intern(const Key& key);
   StateId after_char(ExprId e, bool json);
   bool alive(ExprId e, uint32_t low, uint32_t high);
@@ -114,7 +124,7 @@ class Terminals {
   std::vector<Key> keys_;
   std::vector<Row> rows_;
   std::vector<Edge> edges_;
-  std::vector<std::array<StateId, 256>> dense_;
+  std::vector<std::unique_ptr<std::array<StateId, 256>>> dense_;
   std::unordered_map<Key, StateId, KeyHash> index_;
   int64_t bytes_ = 0;
 };

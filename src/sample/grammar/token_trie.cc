@@ -90,6 +90,9 @@ Vocabulary::Vocabulary(Tokenizer tokenizer, int32_t size) : tokenizer_(std::move
   rest_ = build(rest);
   for (const Token& token : plain)
     longest_plain_ = std::max(longest_plain_, std::min(characters(token.bytes), kMostChars));
+  for (const Token& token : rest)
+    if (std::ranges::none_of(token.bytes, [](char c) { return static_cast<unsigned char>(c) < 0x20; }))
+      longest_rest_ = std::max(longest_rest_, characters(token.bytes));
   up_to_.assign(static_cast<size_t>(longest_plain_) + 1, TokenBits(words()));
   for (const Token& token : plain) {
     TokenBits& bits = up_to_[static_cast<size_t>(std::min(characters(token.bytes), kMostChars))];

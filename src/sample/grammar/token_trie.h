@@ -53,6 +53,8 @@ class Vocabulary {
   static constexpr int kMostChars = 255;
   const TokenBits& plain_up_to(int chars) const;
   int longest_plain() const { return longest_plain_; }
+  // Characters of the longest of the rest that has no control character.
+  int longest_rest() const { return longest_rest_; }
 
  private:
   Tokenizer tokenizer_;
@@ -61,7 +63,7 @@ class Vocabulary {
   std::vector<std::pair<int32_t, int32_t>> same_;  // (in the trie, other), sorted
   std::vector<int32_t> other_;
   std::vector<TokenBits> up_to_;  // by characters
-  int longest_plain_ = 0;
+  int longest_plain_ = 0, longest_rest_ = 0;
 };
 
 }  // namespace hadal::grammar
