@@ -133,12 +133,13 @@ TEST(Masks, AllowWhatWouldBeAcceptedOfTheRealVocabulary) {
       std::filesystem::path(HADAL_SOURCE_DIR) / "../shared/data/tokenizer/deepseek-v4-tokenizer.json.gz";
   if (!std::filesystem::exists(path)) GTEST_SKIP() << path << " is not there";
   const auto vocabulary = std::make_shared<const Vocabulary>(Tokenizer::load(path), 129280);
-  std::mt19937 random(7);
   const auto grammars = testing_grammars();
   EXPECT_TRUE(rc::check("as with the small vocabulary", [&] {
+    std::mt19937 random(*rc::gen::noShrink(rc::gen::resize(100, rc::gen::arbitrary<uint32_t>())));
     if (random() % 10 != 0) return;  // a step takes a while
     const auto& [name, build] = grammars[random() % grammars.size()];
-    check_walk(*Grammar::make(vocabulary, testing::small_end_ids(), build), random, 2, name);
+    if (name.starts_with("special")) return;  // its token is none here
+    check_walk(*Grammar::make(vocabulary, testing::small_end_ids(), build), random, 3, name);
   }));
 }
 
