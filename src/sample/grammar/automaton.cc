@@ -41,22 +41,22 @@ uint32_t Automaton::add_source(std::unique_ptr<NodeSource> source) {
 
 NodeId Automaton::node(const NodeKey& key) {
   HADAL_CHECK(!(key == NodeKey{}), "this key is the end's");
-  const auto [it, is_new] = index_.try_emplace(key, static_cast<NodeId>(keys_.size()));
-  if (is_new) {
-    grow(static_cast<int64_t>(2 * sizeof(NodeKey) + 64));
-    keys_.push_back(key);
-  }
-  return it->second;
+  if (const auto known = index_.find(key); known != index_.end()) return known->second;
+  grow(static_cast<int64_t>(2 * sizeof(NodeKey) + 64));
+  const auto id = static_cast<NodeId>(keys_.size());
+  keys_.push_back(key);
+  index_.emplace(key, id);
+  return id;
 }
 
 StackId Automaton::push(NodeId node, StackId below) {
   const uint64_t key = static_cast<uint64_t>(node) << 32 | below;
-  const auto [it, is_new] = frame_index_.try_emplace(key, static_cast<StackId>(frames_.size()));
-  if (is_new) {
-    grow(static_cast<int64_t>(sizeof(Frame) + 48));
-    frames_.push_back({node, below});
-  }
-  return it->second;
+  if (const auto known = frame_index_.find(key); known != frame_index_.end()) return known->second;
+  grow(static_cast<int64_t>(sizeof(Frame) + 48));
+  const auto id = static_cast<StackId>(frames_.size());
+  frames_.push_back({node, below});
+  frame_index_.emplace(key, id);
+  return id;
 }
 
 // Entries of a node that was called: when it ends, `return_to` comes.

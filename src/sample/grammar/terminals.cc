@@ -55,15 +55,16 @@ Terminals::Terminals(ExprPool& pool) : pool_(pool) {
 }
 
 StateId Terminals::intern(const Key& key) {
-  const auto [it, is_new] = index_.try_emplace(key, static_cast<StateId>(keys_.size()));
-  if (!is_new) return it->second;
+  if (const auto known = index_.find(key); known != index_.end()) return known->second;
   bytes_ += static_cast<int64_t>(sizeof(Key) * 2 + sizeof(Row) + 48);
   if (bytes_ > ExprPool::kMaxBytes)
     fail(ErrorCode::kInvalidInput, "the grammar is too complex: its states take more than {} MiB",
          ExprPool::kMaxBytes >> 20);
+  const auto id = static_cast<StateId>(keys_.size());
   keys_.push_back(key);
   rows_.push_back({});
-  return it->second;
+  index_.emplace(key, id);
+  return id;
 }
 
 StateId Terminals::after_char(ExprId e, bool json) {
