@@ -169,17 +169,8 @@ void JsonGrammar::expand(const NodeKey& key, Expansion& into) {
       return;  // after_literal() leads past it
     case kProperty:
       return chosen_property(a, b, into);
-    case kOther: {
-      const ObjectState& state = *object_state_[a];
-      const ObjectShape& shape = *objects_[state.shape].shape;
-      ObjectState then = state;
-      then.count += shape.max != kNoLimit;
-      then.others = 1;
-      then.position = static_cast<uint32_t>(shape.properties.size());
-      then.needs |= key.args[2];
-      const FormulaId value = with_needs(shape, shape.others[b].value, key.args[2]);
-      return into.terminal(mark(":", true), make(kMember, value, intern(std::move(then))));
-    }
+    case kColon:
+      return into.terminal(mark(":", true), make(kMember, a, b));
     case kMember:
       return into.call(make(kValue, a), make(kObjectMore, b));
     case kArrayOpen:
@@ -229,78 +220,6 @@ void JsonGrammar::expand_value(FormulaId formula, bool without_strings, Expansio
   }
 }
 
-// Properties that have to come yet, some of them because others have.
-std::vector<bool> JsonGrammar::wanted(const ObjectState& state) const {
-  const ObjectShape& shape = *objects_[state.shape].shape;
-  std::vector<bool> wanted(shape.properties.size());
-  for (size_t i = 0; i < wanted.size(); ++i) wanted[i] = shape.properties[i].required;
-  for (bool more = !shape.dependent.empty(); more;) {
-    more = false;
-    for (const auto& [first, second] : shape.dependent)
-      if ((wanted[first] || state.seen[first]) && !wanted[second]) wanted[second] = more = true;
-  }
-  for (size_t i = 0; i < wanted.size(); ++i) wanted[i] = wanted[i] && !state.seen[i];
-  return wanted;
-}
-
-bool JsonGrammar::may_close(const ObjectState& state) const {
-  const ObjectShape& shape = *objects_[state.shape].shape;
-  const auto seen = static_cast<uint32_t>(std::ranges::count(state.seen, true));
-  // Undeclared keys may be the same one again, which a reader would count once.
-  if (seen + state.others < shape.min || state.needs + 1 != 1u << shape.needs.size()) return false;
-  return std::ranges::count(wanted(state), true) == 0;
-}
-
-// Whether the property may be the next one and the object can still be finished.
-bool JsonGrammar::may_come(const ObjectState& state, uint32_t property) const {
-  const Object& object = objects_[state.shape];
-  const ObjectShape& shape = *object.shape;
-  if (state.seen[property] || !object.possible[property]) return false;
-  if (!style_.any_order && property < state.position) return false;
-  ObjectState then = state;
-  then.seen[property] = true;
-  uint64_t required = 0, possible = 0;
-  const std::vector<bool> wanted = this->wanted(then);
-  for (uint32_t i = 0; i < wanted.size(); ++i) {
-    const bool still = !then.seen[i] && object.possible[i] && (style_.any_order || i > property);
-    if (wanted[i] && !still) return false;
-    required += wanted[i];
-    possible += still;
-  }
-  if (state.count + 1 + required > shape.max) return false;
-  const auto seen = static_cast<uint64_t>(std::ranges::count(then.seen, true));
-  return seen + possible + std::max<uint32_t>(state.others, object.has_others) >= shape.min;
-}
-
-std::vector<uint32_t> JsonGrammar::properties_to_come(const ObjectState& state) const {
-  const Object& object = objects_[state.shape];
-  const ObjectShape& shape = *object.shape;
-  // Without these nothing that comes forbids anything else.
-  const bool free = shape.dependent.empty() && shape.max == kNoLimit && (shape.min <= 1 || style_.any_order);
-  const std::vector<bool> wanted = this->wanted(state);
-  std::vector<uint32_t> properties;
-  for (uint32_t i = style_.any_order ? 0 : state.position; i < shape.properties.size(); ++i) {
-    if (state.seen[i]) continue;
-    if (free ? object.possible[i] : may_come(state, i)) properties.push_back(i);
-    if (!style_.any_order && wanted[i]) break;  // in order, nothing passes what has to come
-  }
-  return properties;
-}
-
-bool JsonGrammar::other_may_come(const ObjectState& state) const {
-  const Object& object = objects_[state.shape];
-  const ObjectShape& shape = *object.shape;
-  uint64_t required = 0, possible = 0;
-  const std::vector<bool> wanted = this->wanted(state);
-  for (uint32_t i = 0; i < wanted.size(); ++i) {
-    required += wanted[i];
-    possible += !state.seen[i] && object.possible[i] && style_.any_order;
-  }
-  if (required > 0 && !style_.any_order) return false;
-  if (state.count + 1 + required > shape.max) return false;
-  return static_cast<uint64_t>(std::ranges::count(state.seen, true)) + possible + 1 >= shape.min;
-}
-
 void JsonGrammar::keys(uint32_t id, Expansion& into) {
   const ObjectState state = *object_state_[id];
   const uint32_t index = state.shape;
@@ -317,55 +236,14 @@ void JsonGrammar::keys(uint32_t id, Expansion& into) {
     into.terminal_by_literal(terminals.json_string(pool_.literals(names), any_space),
                              make(kPropertyChosen, id, it->second));
   }
-  if (!other_may_come(state)) return;
-  for (uint32_t c = 0; c < shape.others.size(); ++c) {
-    const ExprId keys = objects_[index].other_keys[c];
-    if (keys == ExprPool::kNone) continue;
-    for (uint32_t met = 0; met < 1u << shape.needs.size(); ++met) {
-      if (met & state.needs) continue;
-      const FormulaId value = with_needs(shape, shape.others[c].value, met);
-      std::vector<ExprId> all{keys};
-      for (uint32_t n = 0; n < shape.needs.size(); ++n)
-        if (met >> n & 1) all.push_back(shape.needs[n].keys);
-      const ExprId narrowed = pool_.both(all);
-      if (shapes_.inhabited(value) && !pool_.empty(narrowed))
-        into.terminal(terminals.json_string(narrowed, any_space), make(kOther, id, c, met));
-    }
-  }
+  for (const Way& way : other_ways(state))
+    into.terminal(terminals.json_string(way.keys, any_space), make(kColon, way.value, way.then));
 }
 
-// The condition on a value with which its member is one that these needs ask for.
-FormulaId JsonGrammar::with_needs(const ObjectShape& shape, FormulaId value, uint32_t needs) {
-  std::vector<FormulaId> all{value};
-  for (uint32_t n = 0; n < shape.needs.size(); ++n)
-    if (needs >> n & 1) all.push_back(shape.needs[n].value);
-  return shapes_.formulas().all(all);
-}
-
-uint32_t JsonGrammar::after_property(const ObjectState& state, uint32_t property, uint32_t needs) {
-  const ObjectShape& shape = *objects_[state.shape].shape;
-  ObjectState then = state;
-  then.seen[property] = true;
-  then.count += shape.max != kNoLimit;
-  then.needs |= needs;
-  if (!style_.any_order) then.position = property + 1;
-  return intern(std::move(then));
-}
-
-void JsonGrammar::chosen_property(uint32_t id, uint32_t index, Expansion& into) {
-  const ObjectState state = *object_state_[id];
-  const ObjectShape& shape = *objects_[state.shape].shape;
-  const ObjectShape::Property& property = shape.properties[index];
+void JsonGrammar::chosen_property(uint32_t id, uint32_t property, Expansion& into) {
   const StateId colon = mark(":", true);
-  for (uint32_t met = 0; met < 1u << shape.needs.size(); ++met) {
-    bool matches = (met & state.needs) == 0;
-    for (uint32_t n = 0; n < shape.needs.size(); ++n)
-      matches = matches && (!(met >> n & 1) || pool_.matches(shape.needs[n].keys, property.name));
-    if (!matches) continue;
-    const FormulaId value = with_needs(shape, property.value, met);
-    if (shapes_.inhabited(value))
-      into.terminal(colon, make(kMember, value, after_property(state, index, met)));
-  }
+  for (const Way& way : property_ways(*object_state_[id], property))
+    into.terminal(colon, make(kMember, way.value, way.then));
 }
 
 bool JsonGrammar::may_close(const ArrayState& state) const {

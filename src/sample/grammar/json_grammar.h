@@ -66,7 +66,7 @@ class JsonGrammar : public NodeSource {
     kObjectMore,      // {state}: behind a value
     kPropertyChosen,  // {state, literals}: behind a key; which one decides
     kProperty,        // {state, property}: behind its key
-    kOther,           // {state, class, needs}: behind an undeclared key
+    kColon,           // {formula, state}: behind an undeclared key; then kMember
     kMember,          // {formula, state}: behind the colon; then kObjectMore
     kArrayOpen,       // {state}
     kArrayItem,       // {state}: behind ","
@@ -115,12 +115,21 @@ class JsonGrammar : public NodeSource {
   void keys(uint32_t state, Expansion& into);
   void chosen_property(uint32_t state, uint32_t property, Expansion& into);
   bool may_close(const ObjectState& state) const;
-  std::vector<uint32_t> properties_to_come(const ObjectState& state) const;
+  std::vector<uint32_t> properties_to_come(const ObjectState& state);
   bool may_come(const ObjectState& state, uint32_t property) const;
   bool other_may_come(const ObjectState& state) const;
   std::vector<bool> wanted(const ObjectState& state) const;
-  uint32_t after_property(const ObjectState& state, uint32_t property, uint32_t needs);
+  // A member that may come next: its key, undeclared ones only; the condition on its value; the state after
+  // it.
+  struct Way {
+    ExprId keys = ExprPool::kNone;
+    FormulaId value = 0;
+    uint32_t then = 0;
+  };
+  std::vector<Way> property_ways(const ObjectState& state, uint32_t property);
+  std::vector<Way> other_ways(const ObjectState& state);
   FormulaId with_needs(const ObjectShape& shape, FormulaId value, uint32_t needs);
+  bool needs_can_be_met(const ObjectState& state);
   void items(uint32_t state, Expansion& into);
   bool may_close(const ArrayState& state) const;
 
