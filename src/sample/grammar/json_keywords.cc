@@ -2,14 +2,12 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
-#include <set>
 #include <utility>
 
 #include "base/error.h"
 #include "sample/grammar/formats.h"
 #include "sample/grammar/json_shapes.h"
 #include "sample/grammar/regex.h"
-#include "text/json_equal.h"
 
 namespace hadal::grammar {
 namespace {
@@ -63,13 +61,6 @@ constexpr std::array kRefused = {"$dynamicRef", "$recursiveRef", "unevaluatedIte
                                  "$vocabulary"};
 
 using Kind = JsonValue::Kind;
-
-JsonValue number_value(std::string text) {
-  JsonValue value;
-  value.kind = Kind::kNumber;
-  value.text = std::move(text);
-  return value;
-}
 
 }  // namespace
 
