@@ -51,8 +51,8 @@ void Matcher::allow(std::span<uint32_t> bits) {
 bool Matcher::accept(int32_t id) {
   const Place& now = states_.back();
   const bool ends = std::ranges::count(grammar_->end_ids_, id) > 0;
-  if (now.ended || id < 0 || id >= grammar_->vocabulary_->size()) return ends && now.ended;
-  if (ends && now.state.can_end) {
+  if (id < 0 || id >= grammar_->vocabulary_->size() || (now.ended && !ends)) return false;
+  if (ends && (now.ended || now.state.can_end)) {
     states_.push_back({now.state, true});
     return true;
   }
