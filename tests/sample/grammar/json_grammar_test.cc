@@ -1,5 +1,6 @@
 #include "sample/grammar/json_grammar.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <cstdlib>
@@ -153,9 +154,8 @@ TEST(JsonGrammar, LeavesOutWhatCouldNeverEnd) {
   Matcher matcher(*grammar);
   ASSERT_TRUE(matcher.accept_bytes("{"));
   EXPECT_FALSE(Matcher(matcher).accept_bytes(R"("never")"));
-  EXPECT_EQ(matcher.forced(100), "");
-  ASSERT_TRUE(matcher.accept_bytes("\"n"));
-  EXPECT_EQ(matcher.forced(100), R"(ext":null})");
+  ASSERT_TRUE(matcher.accept_bytes("\"next\":"));
+  EXPECT_EQ(matcher.forced(100), "null}");
 }
 
 TEST(JsonGrammar, RefusesWhatItCannotKeepToAndSaysWhere) {

@@ -1,6 +1,7 @@
 // Schemas and texts for tests: a vocabulary of single bytes, and whether a text fits.
 #pragma once
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <memory>
