@@ -167,13 +167,15 @@ TextModel::Prompt Generator::prompt(const ChatRequest& request) const {
 
 Finish Generator::generate(std::span<const int32_t> prompt, const SamplingParams& params, int64_t max_tokens,
                            const std::function<void(int32_t id)>& on_token,
-                           const std::function<bool()>& keep_going, GenerationStats& stats) {
+                           const std::function<bool()>& keep_going, GenerationStats& stats,
+                           std::shared_ptr<const TokenConstraint> constraint) {
   Request request;
   request.prompt.assign(prompt.begin(), prompt.end());
   request.sampling = params;
   if (max_tokens > 0) request.max_tokens = max_tokens;
   request.end_ids = text_.end_ids();
   request.allowed = text_.allowed();
+  request.constraint = std::move(constraint);
   const auto sink = std::make_shared<ForwardingSink>(on_token, static_cast<int64_t>(prompt.size()));
   const Result<RequestId> id = engine_->submit(std::move(request), sink);
   if (!id) fail(ErrorCode::kInvalidInput, "{}", id.error().to_string());

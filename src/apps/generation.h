@@ -15,6 +15,7 @@
 #include "chat/parser.h"
 #include "chat/prompt_template.h"
 #include "model/config.h"
+#include "sample/constraint.h"
 #include "sample/sampler.h"
 #include "text/tokenizer.h"
 
@@ -66,10 +67,11 @@ class Generator {
   TextModel::Prompt prompt(const ChatRequest& request) const;
 
   // Continues `prompt` until the answer ends, max_tokens tokens were made (0: no limit), or keep_going says
-  // false. on_token sees every token but the one that ended the answer. Throws Error.
+  // false. on_token sees every token but the one that ended the answer. constraint: what the answer must fit.
+  // Throws Error.
   Finish generate(std::span<const int32_t> prompt, const SamplingParams& params, int64_t max_tokens,
                   const std::function<void(int32_t id)>& on_token, const std::function<bool()>& keep_going,
-                  GenerationStats& stats);
+                  GenerationStats& stats, std::shared_ptr<const TokenConstraint> constraint = nullptr);
 
  private:
   OpenModel open_;

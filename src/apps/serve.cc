@@ -10,6 +10,7 @@
 #include <thread>
 #include <vector>
 
+#include "apps/answer_options.h"
 #include "apps/commands.h"
 #include "apps/engine_options.h"
 #include "apps/generation.h"
@@ -37,7 +38,7 @@ struct ServeOptions : ModelOptions {
       tls_key;
   std::vector<std::string> aliases, hosts, cors;
   std::string body_limit = "64MiB", effort_map = "official", thinking_sampling = "hosted",
-              usage_chunk = "deepseek";
+              usage_chunk = "deepseek", json_space = "compact";
   double grace = 30, keep_alive = 5;
   std::optional<double> temperature, top_p, min_p;
   bool metrics_need_key = false, no_keep_alive = false;
@@ -98,6 +99,11 @@ void add_options(CLI::App& command, ServeOptions& o) {
       .add_option("--usage-chunk", o.usage_chunk,
                   "where a chat stream tells its usage: in the last chunk, or in one of its own")
       ->check(CLI::IsMember({"deepseek", "openai"}))
+      ->capture_default_str();
+  command
+      .add_option("--json-space", o.json_space,
+                  "white space in answers that must be JSON: none, as Python writes it, or any")
+      ->check(CLI::IsMember({"compact", "python", "any"}))
       ->capture_default_str();
   command.add_flag("--strict-tools", o.service.rules.strict_tools,
                    "refuse a history in which a tool call has no result");
@@ -190,6 +196,7 @@ void complete(ServeOptions& o, const TextModel& text, const Engine& engine) {
   rules.sampling = sampling_params(sampling, text.defaults());
   rules.client_sampling_in_thinking = o.thinking_sampling == "client";
   rules.preview_efforts = o.effort_map == "preview";
+  rules.json.space = json_space(o.json_space);
   ServiceConfig& service = o.service;
   service.usage_in_own_chunk = o.usage_chunk == "openai";
   service.keep_alive_comments = !o.no_keep_alive;
@@ -259,7 +266,8 @@ void serve(ServeOptions& o) {
                 names.own());
   Metrics metrics(metrics_options(names.own(), *open.model));
   Replay replay(text.tokenizer(), text.style());
-  Service service({text, *engine, accounts, metrics, replay, log, trace.get()}, names, o.service);
+  GrammarCache grammars(text);
+  Service service({text, *engine, accounts, metrics, replay, grammars, log, trace.get()}, names, o.service);
   HttpServer server(http, [&](HttpRequest request, Wake wake) {
     return service.handle(std::move(request), std::move(wake));
   });

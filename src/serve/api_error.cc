@@ -11,14 +11,6 @@ ApiStyle style_of(std::string_view path) {
   return ApiStyle::kOpenAi;
 }
 
-ApiError cannot_enforce(std::string_view what, std::string_view param) {
-  return {.message = fmt::format("This server cannot enforce {} yet. Leave it out, or ask for the format in "
-                                 "the messages and check the answer.",
-                                 what),
-          .code = "unsupported_feature",
-          .param = std::string(param)};
-}
-
 std::string_view openai_error_type(int status) {
   switch (status) {
     case 401:

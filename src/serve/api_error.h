@@ -42,9 +42,6 @@ inline ApiError server_busy(std::string message, int retry_after = 1) {
   return {.status = 503, .message = std::move(message), .retry_after = retry_after};
 }
 
-// What would have to be enforced while the model writes is refused as long as nothing enforces it.
-ApiError cannot_enforce(std::string_view what, std::string_view param);
-
 // The names of the kind of an error in the two families.
 std::string_view openai_error_type(int status);
 std::string_view anthropic_error_type(int status);

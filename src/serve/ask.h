@@ -3,12 +3,14 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "chat/message.h"
 #include "chat/parser.h"
+#include "sample/constraint.h"
 #include "sample/params.h"
 
 namespace hadal::serve {
@@ -21,6 +23,7 @@ struct Ask {
   int64_t context_tokens = 0;  // of prompt and answer together, which may leave less; 0: max_tokens fits
   std::vector<int32_t> end_ids;
   ParserOptions parser;
+  std::shared_ptr<const TokenConstraint> constraint;  // what every choice must fit; null: anything
   bool plain_text = false;  // no chat format: every token is text, stop strings count everywhere
   int top_logprobs = -1;    // the likeliest so many with every token; -1: no probabilities
   bool prompt_logprobs = false;

@@ -7,6 +7,8 @@
 #include <set>
 
 #include "base/check.h"
+#include "serve/strict_schema.h"
+#include "text/json_value.h"
 
 namespace hadal::serve {
 namespace {
@@ -32,6 +34,11 @@ Asked<void> resolve_thinking(ChatAsk& ask, const ChatRules& rules) {
   bool on = ask.model.thinking.value_or(true);
   if (effort) on = *effort != Effort::kNone;
   if (ask.thinking) on = *ask.thinking;
+  if (ask.must_call) {
+    if (ask.thinking == true) return refuse("Thinking mode does not support this tool_choice", "tool_choice");
+    on = false;
+    ask.chat.forced_tool = true;
+  }
   ask.chat.mode = on ? Mode::kThinking : Mode::kChat;
   ask.chat.effort = !on ? Effort::kNone : effort && *effort != Effort::kNone ? *effort : Effort::kHigh;
   return {};
@@ -90,6 +97,43 @@ Asked<void> check_reasoning(const ChatRequest& chat, const ChatRules& rules) {
       return refuse("The `reasoning_content` in the thinking mode must be passed back to the API.",
                     "messages");
   return {};
+}
+
+AnswerRules answer_rules(const ChatAsk& ask, const ChatRules& rules, ParserStart start) {
+  using Fit = AnswerRules::Fit;
+  AnswerRules out = ask.answer;
+  out.start = start;
+  out.style = rules.json;
+  if (ask.chat.tools.empty()) return out;
+  out.calls = ask.must_call ? AnswerRules::Calls::kMust : AnswerRules::Calls::kMay;
+  if (!ask.must_call && ask.strict.empty() && out.parallel && !out.bind()) {
+    out.calls = AnswerRules::Calls::kNone;  // any call is as good as another
+    return out;
+  }
+  for (const std::string& text : ask.chat.tools) {
+    const Result<JsonValue> parsed = parse_json(text);
+    if (!parsed) continue;  // the prompt has not been made of it either
+    const JsonValue* wrapped = parsed->find("function");
+    const JsonValue& function = wrapped != nullptr ? *wrapped : *parsed;
+    const JsonValue* name = function.find("name");
+    if (name == nullptr) continue;
+    AnswerRules::Tool& tool = out.tools.emplace_back();
+    tool.name = name->text;
+    tool.fit = std::ranges::count(ask.strict, tool.name) > 0 ? Fit::kMust
+               : ask.must_call                               ? Fit::kIfPossible
+                                                             : Fit::kNot;
+    if (tool.fit == Fit::kNot) continue;
+    const JsonValue* parameters = function.find("parameters");
+    if (parameters == nullptr || (parameters->is_object() && parameters->keys.empty())) {
+      tool.parameters = object_schema();  // none, or an empty one: it takes nothing
+      tool.parameters.keys.emplace_back("properties");
+      tool.parameters.items.emplace_back().kind = JsonValue::Kind::kObject;
+    } else {
+      tool.parameters = *parameters;
+    }
+    tool.parameters = closed_schema(std::move(tool.parameters));
+  }
+  return out;
 }
 
 Asked<Ask> settings_of(const ChatAsk& ask, const ChatRules& rules) {

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "assistant/answer_grammar.h"
 #include "chat/message.h"
 #include "sample/params.h"
 #include "serve/api_error.h"
@@ -34,6 +35,12 @@ struct ChatAsk {
   int top_logprobs = -1;
   bool stream = false;
   std::string user;  // whose conversation it is, by the client's own word
+
+  // What the answer must be: content and parallel. The rest comes of what follows (answer_rules).
+  AnswerRules answer{};
+  std::string format_field;         // of the body, that says what the content must be
+  bool must_call = false;           // a tool, and nothing else
+  std::vector<std::string> strict;  // tools whose arguments must fit their schema
 };
 
 // How a server treats what requests leave open or get wrong.
@@ -46,9 +53,11 @@ struct ChatRules {
   bool strict_tools = false;  // a tool call without its result is an error, not an empty result
   bool require_reasoning = false;
   bool preview_efforts = false;  // effort names as the hosted preview understood them (B3.3)
+  grammar::JsonStyle json;       // of content that must be JSON
 };
 
 // B3.3: explicit thinking, else the effort, else the model's name, else on. Sets chat.mode and chat.effort.
+// Where a call is forced there is none, and asking for it is an error (B6).
 Asked<void> resolve_thinking(ChatAsk& ask, const ChatRules& rules);
 
 // Every tool call has its result right after it and every result its call (B3.2). What is missing because an
@@ -57,6 +66,9 @@ Asked<void> pair_tool_results(std::vector<Message>& messages, const ChatRules& r
 
 // Where the rules want it: with tools and thinking, calls come with the reasoning that led to them (B3.8).
 Asked<void> check_reasoning(const ChatRequest& chat, const ChatRules& rules);
+
+// What the answer to a prompt that ends like this must be; tools as ask.chat has them.
+AnswerRules answer_rules(const ChatAsk& ask, const ChatRules& rules, ParserStart start);
 
 // The settings that do not depend on the prompt: sampling, stop strings, the number of answers.
 Asked<Ask> settings_of(const ChatAsk& ask, const ChatRules& rules);

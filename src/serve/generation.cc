@@ -180,6 +180,7 @@ Asked<void> Generation::submit(size_t index) {
     request.max_tokens = std::min(ask_.max_tokens, ask_.context_tokens - choice.prompt_usage.prompt);
   if (!ask_.show_end) request.end_ids = ask_.end_ids;
   request.allowed = context_.text.allowed();
+  request.constraint = ask_.constraint;
   request.prompt_logits = ask_.prompt_logprobs;
   request.cache_scope = ask_.cache_scope;
   const Result<RequestId> id = context_.engine.submit(std::move(request), choice.feed);

@@ -159,6 +159,18 @@ void Metrics::render_server(PrometheusText& text, const ServerStats& server) con
   text.one("hadal_restored_reasoning_total", Type::kCounter,
            "Assistant turns whose reasoning the client had left out and that got it back.", {},
            replay.reasonings);
+
+  const GrammarCacheStats& grammars = server.grammars;
+  text.one("hadal_grammar_compiles_total", Type::kCounter, "Grammars that were made for answers.", {},
+           grammars.compiled);
+  text.one("hadal_grammar_refused_total", Type::kCounter, "Grammars that could not be made.", {},
+           grammars.refused);
+  text.one("hadal_grammar_cache_hits_total", Type::kCounter, "Times a grammar was there already.", {},
+           grammars.hits);
+  text.one("hadal_grammar_compile_seconds_total", Type::kCounter, "Time that making them took.", {},
+           grammars.compile_seconds);
+  text.one("hadal_grammar_cache_grammars", Type::kGauge, "Grammars that are kept.", {}, grammars.grammars);
+  text.one("hadal_grammar_cache_bytes", Type::kGauge, "Memory that they take.", {}, grammars.bytes);
   if (server.keys.empty()) return;
   const auto by_key = [&](std::string_view name, std::string_view help, int64_t UsageTotals::* field) {
     text.family(name, Type::kCounter, help);

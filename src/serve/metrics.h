@@ -14,6 +14,7 @@
 #include <utility>
 #include <vector>
 
+#include "assistant/grammar_cache.h"
 #include "assistant/replay.h"
 #include "engine/stats.h"
 #include "serve/accounts/accounts.h"
@@ -56,6 +57,7 @@ struct ServerStats {
   int64_t open_streams = 0;
   double start_time_unix_seconds = 0;
   ReplayStats replay;
+  GrammarCacheStats grammars;
   std::vector<KeyTotals> keys;  // per-key counters; leave empty to keep names out
 };
 

@@ -183,10 +183,41 @@ Asked<Ask> Service::prepare(const ApiCall& api, ChatAsk& ask) const {
   settings->parser.whole_values = !ask.stream;
   settings->prompts.push_back(std::move(prompt->ids));
   settings->end_ids = parts_.text.end_ids();
+  const Message& last = ask.chat.messages.back();
+  const bool begun = settings->parser.start == ParserStart::kContentContinued && last.role == "assistant";
+  auto constraint =
+      this->constraint(ask, settings->parser.start, settings->end_ids, begun ? last.content : std::string());
+  if (!constraint) return tl::make_unexpected(constraint.error());
+  settings->constraint = std::move(*constraint);
+  if (settings->constraint) {
+    using Content = AnswerRules::Content;
+    // Markup is what the grammar has as markup; the letters of it in a text are text.
+    settings->parser.lenient = false;
+    settings->parser.exact_newlines =
+        ask.answer.content != Content::kText && ask.answer.content != Content::kJson;
+  }
   settings->cache_scope = cache_scope(api, ask.user);
   if (parts_.log.wants_prompts()) api.scope->facts.prompt = render_flat(prompt->items);
   settings->chat = std::move(ask.chat);
   return settings;
+}
+
+Asked<std::shared_ptr<const TokenConstraint>> Service::constraint(const ChatAsk& ask, ParserStart start,
+                                                                  const std::vector<int32_t>& end_ids,
+                                                                  std::string_view begun) const {
+  const AnswerRules rules = answer_rules(ask, config_.rules, start);
+  if (!rules.bind()) return nullptr;
+  const auto grammar = parts_.grammars.get(rules, end_ids);
+  if (!grammar) {
+    const auto& [where, what] = grammar.error();
+    const bool tools = where.starts_with("tools");
+    const std::string field = where.empty() || tools ? where : ask.format_field;
+    return refuse(field.empty() ? what : fmt::format("{}: {}", field, what), tools ? "tools" : field);
+  }
+  auto matcher = std::make_shared<grammar::Matcher>(*grammar);
+  if (!begun.empty() && !matcher->accept_bytes(begun))
+    return refuse("messages: the beginning of the answer does not fit what the answer must be", "messages");
+  return matcher;
 }
 
 AnswerName Service::answer_name(const ModelChoice& model, std::string id) const {

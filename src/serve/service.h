@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 
+#include "assistant/grammar_cache.h"
 #include "assistant/replay.h"
 #include "assistant/text_model.h"
 #include "engine/engine.h"
@@ -65,6 +66,7 @@ class Service {
     Accounts& accounts;
     Metrics& metrics;
     Replay& replay;
+    GrammarCache& grammars;
     RequestLog& log;
     TraceFile* trace = nullptr;  // may be null
   };
@@ -98,6 +100,11 @@ class Service {
   Asked<Prompt> render(const ApiCall& api, ChatAsk& ask) const;
   // The same with its settings. Refuses what does not fit the context.
   Asked<Ask> prepare(const ApiCall& api, ChatAsk& ask) const;
+  // What the answer to a prompt that ends like this must fit; null: anything. Compiles what is not known yet.
+  // `begun`: how the answer begins already.
+  Asked<std::shared_ptr<const TokenConstraint>> constraint(const ChatAsk& ask, ParserStart start,
+                                                           const std::vector<int32_t>& end_ids,
+                                                           std::string_view begun = {}) const;
   // Whose cached prefixes a request may use.
   std::string cache_scope(const ApiCall& api, std::string_view user) const;
 

@@ -86,6 +86,9 @@ TEST(Metrics, EveryPromisedNameIsThere) {
                                  "llamacpp:requests_deferred",
                                  "hadal_tool_calls_total",
                                  "hadal_replay_hits_total",
+                                 "hadal_grammar_compiles_total",
+                                 "hadal_grammar_cache_hits_total",
+                                 "hadal_masked_tokens_total",
                                  "hadal_restored_reasoning_total",
                                  "hadal_http_requests_total",
                                  "hadal_prefix_cache_bytes",
@@ -176,6 +179,8 @@ TEST(Metrics, ServerAndKeys) {
   server.open_connections = 7;
   server.replay.replayed = 6;
   server.replay.reasonings = 8;
+  server.grammars = {
+      .compiled = 3, .refused = 1, .hits = 9, .compile_seconds = 0.5, .grammars = 2, .bytes = 77};
   server.accepted_connections = 70;
   server.start_time_unix_seconds = 1.7e9;
   server.keys = {{"ann", {3, 1, 10, 20, 30, 5, {1'500'000'000}}}, {"bob \"x\"", {}}};
@@ -193,6 +198,11 @@ TEST(Metrics, ServerAndKeys) {
   EXPECT_EQ(value("hadal_tool_calls_total"), 0);
   EXPECT_EQ(value("hadal_clients_gone_total"), 4);
   EXPECT_EQ(value("hadal_replay_hits_total"), 6);
+  EXPECT_EQ(value("hadal_grammar_compiles_total"), 3);
+  EXPECT_EQ(value("hadal_grammar_refused_total"), 1);
+  EXPECT_EQ(value("hadal_grammar_cache_hits_total"), 9);
+  EXPECT_EQ(value("hadal_grammar_compile_seconds_total"), 0.5);
+  EXPECT_EQ(value("hadal_grammar_cache_bytes"), 77);
   EXPECT_EQ(value("hadal_restored_reasoning_total"), 8);
   EXPECT_EQ(value("hadal_http_open_connections"), 7);
   EXPECT_EQ(value("hadal_http_connections_total"), 70);

@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "assistant/grammar_cache.h"
 #include "assistant/replay.h"
 #include "assistant/text_model.h"
 #include "cpu/cpu_ops.h"
@@ -89,8 +90,9 @@ class TestServer {
         accounts_(std::move(options.accounts)),
         metrics_({"hadal-mini", text_.model()->config().max_position_embeddings, "0.0.0", "release"}),
         replay_(text_.tokenizer(), text_.style()),
+        grammars_(text_),
         log_({.file = "/dev/null"}),
-        service_({text_, engine_, accounts_, metrics_, replay_, log_, nullptr},
+        service_({text_, engine_, accounts_, metrics_, replay_, grammars_, log_, nullptr},
                  ModelNames("hadal-mini", options.aliases), completed(options.service)),
         thread_([this] { engine_.run(); }) {}
   ~TestServer() {
@@ -179,6 +181,7 @@ class TestServer {
   Accounts accounts_;
   Metrics metrics_;
   Replay replay_;
+  GrammarCache grammars_;
   RequestLog log_;
   Service service_;
   std::thread thread_;

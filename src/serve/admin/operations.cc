@@ -37,6 +37,7 @@ Answered metrics(Service& service, ApiCall&) {
   stats.open_connections = connections.open_connections;
   stats.accepted_connections = connections.connections;
   stats.replay = parts.replay.stats();
+  stats.grammars = parts.grammars.stats();
   stats.open_streams = connections.open_answers;
   stats.start_time_unix_seconds = static_cast<double>(service.started());
   if (!service.config().open_metrics) stats.keys = parts.accounts.totals();  // not for everybody's eyes

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "chat/json_fields.h"
+#include "serve/answer_format.h"
 #include "serve/anthropic/blocks.h"
 #include "serve/anthropic/tools.h"
 #include "serve/openai/settings.h"
@@ -35,11 +36,11 @@ Asked<void> read_output(const JsonValue& body, ChatAsk& ask) {
   if (output != nullptr) {
     const Fields config(*output, "output_config");
     if (const auto s = config.text("effort", ask.effort); !s) return refuse(s.error());
-    if (config.has("format"))
-      return tl::make_unexpected(cannot_enforce("output_config.format", "output_config.format"));
+    if (const JsonValue* format = config.find("format"))
+      return read_format(*format, "output_config.format", ask);
   }
-  if (fields.has("output_format"))
-    return tl::make_unexpected(cannot_enforce("output_format", "output_format"));
+  if (const JsonValue* format = fields.find("output_format"))
+    return read_format(*format, "output_format", ask);
   return {};
 }
 
@@ -104,7 +105,7 @@ Asked<MessageAsk> read_message_body(const BodyRules& rules, bool strict_tools, c
   chat.paired = true;
 
   Asked<void> s = read_settings(body, ask);
-  if (s) s = read_tools(body, chat.chat);
+  if (s) s = read_tools(body, chat);
   if (!s) return tl::make_unexpected(s.error());
   return ask;
 }

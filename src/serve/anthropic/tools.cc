@@ -50,9 +50,6 @@ Asked<std::string> read_tool(const Fields& fields, const std::string& name, cons
   if (given == nullptr) return refuse_at(where + ".input_schema", "expected a JSON schema");
   auto schema = read_schema(*given, where + ".input_schema");
   if (!schema) return tl::make_unexpected(schema.error());
-  if (const JsonValue* strict = fields.find("strict");
-      strict != nullptr && strict->is(JsonValue::Kind::kTrue))
-    return tl::make_unexpected(cannot_enforce("a tool with strict: true", where));
   JsonValue tool;
   tool.kind = JsonValue::Kind::kObject;
   add_member(tool, "name", make_text(name));
@@ -61,14 +58,17 @@ Asked<std::string> read_tool(const Fields& fields, const std::string& name, cons
   return python_json(tool);
 }
 
-Asked<void> read_choice(const JsonValue& body, const std::set<std::string>& names, ChatRequest& chat) {
+Asked<void> read_choice(const JsonValue& body, const std::set<std::string>& names, ChatAsk& ask) {
   const JsonValue* choice = body.find("tool_choice");
   if (choice == nullptr) return {};
   const JsonValue* type = choice->is_object() ? choice->find("type") : nullptr;
   const std::string kind = type != nullptr ? type->text : "";
+  if (choice->is_object())
+    if (const JsonValue* one = choice->find("disable_parallel_tool_use"))
+      ask.answer.parallel = !one->is(JsonValue::Kind::kTrue);
   if (kind == "auto") return {};
   if (kind == "none") {
-    chat.tools.clear();
+    ask.chat.tools.clear();
     return {};
   }
   if (kind == "tool") {
@@ -77,16 +77,19 @@ Asked<void> read_choice(const JsonValue& body, const std::set<std::string>& name
       return refuse_at("tool_choice.name", "expected the name of a tool");
     if (!names.contains(name->text))
       return refuse(fmt::format("tool_choice: no tool named '{}' was specified", name->text), "tool_choice");
+    keep_tools({name->text}, ask.chat);
+    ask.answer.parallel = false;
   } else if (kind != "any") {
     return refuse_at("tool_choice.type", "expected auto, any, tool or none");
   }
   if (names.empty()) return refuse_at("tool_choice", "expected tools to choose from");
-  return tl::make_unexpected(cannot_enforce("a tool_choice that forces a call", "tool_choice"));
+  ask.must_call = true;
+  return {};
 }
 
 }  // namespace
 
-Asked<void> read_tools(const JsonValue& body, ChatRequest& chat) {
+Asked<void> read_tools(const JsonValue& body, ChatAsk& ask) {
   const Fields top(body);
   const JsonValue* tools = nullptr;
   if (const auto s = top.array("tools", tools); !s) return refuse(s.error());
@@ -108,9 +111,12 @@ Asked<void> read_tools(const JsonValue& body, ChatRequest& chat) {
       return refuse_at(where + ".name", fmt::format("there is another tool called {}", name));
     auto tool = read_tool(fields, name, where);
     if (!tool) return tl::make_unexpected(tool.error());
-    chat.tools.push_back(std::move(*tool));
+    ask.chat.tools.push_back(std::move(*tool));
+    if (const JsonValue* strict = fields.find("strict");
+        strict != nullptr && strict->is(JsonValue::Kind::kTrue))
+      ask.strict.push_back(name);
   }
-  return read_choice(body, names, chat);
+  return read_choice(body, names, ask);
 }
 
 }  // namespace hadal::serve::anthropic

@@ -52,6 +52,9 @@ Asked<Ask> prepare_text(const Service& service, const ApiCall& api, GenerateAsk&
   settings->max_tokens = *budget;
   settings->prompts.push_back(std::move(*ids));
   settings->end_ids = completion_end_ids(text);
+  auto constraint = service.constraint(chat, ParserStart::kContentContinued, settings->end_ids);
+  if (!constraint) return tl::make_unexpected(constraint.error());
+  settings->constraint = std::move(*constraint);
   settings->cache_scope = service.cache_scope(api, chat.user);
   if (service.parts().log.wants_prompts()) api.scope->facts.prompt = ask.prompt + ask.suffix;
   return settings;

@@ -92,16 +92,16 @@ class Reader {
   std::vector<ToolCall> open_;  // calls of the last assistant message that have no result yet
 };
 
-Asked<void> read_tools(const JsonValue& body, ChatRequest& chat) {
+Asked<void> read_tools(const JsonValue& body, ChatAsk& ask) {
   const Fields fields(body);
   const JsonValue* tools = nullptr;
   if (const auto s = fields.array("tools", tools); !s) return refuse(s.error());
   if (tools == nullptr) return {};
   for (size_t i = 0; i < tools->items.size(); ++i) {
     if (!tools->items[i].is_object()) return refuse(Problem{fields.where("tools", i), "expected an object"});
-    chat.tools.push_back(python_json(tools->items[i]));
+    ask.chat.tools.push_back(python_json(tools->items[i]));
   }
-  return check_tools(body);
+  return check_tools(body, ask);
 }
 
 }  // namespace
@@ -122,7 +122,7 @@ Asked<CommonAsk> read_chat_body(const BodyRules& rules, const JsonValue& body) {
     last.prefix = last.role == "assistant" && last.tool_calls.empty() &&
                   !(last.content.empty() && last.reasoning_content.empty());
   }
-  if (const auto s = read_tools(body, chat); !s) return tl::make_unexpected(s.error());
+  if (const auto s = read_tools(body, ask->chat); !s) return tl::make_unexpected(s.error());
   return ask;
 }
 

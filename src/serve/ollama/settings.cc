@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "chat/json_fields.h"
+#include "serve/answer_format.h"
 #include "serve/openai/settings.h"
 
 namespace hadal::serve::ollama {
@@ -52,11 +53,17 @@ Asked<void> read_think(const JsonValue& body, ChatAsk& ask) {
   return {};
 }
 
-Asked<void> check_format(const JsonValue& body) {
+Asked<void> read_format(const JsonValue& body, ChatAsk& ask) {
   const JsonValue* format = body.find("format");
   if (format == nullptr || (format->is_string() && format->text.empty())) return {};
-  if (format->is_object() || (format->is_string() && format->text == "json"))
-    return tl::make_unexpected(cannot_enforce("a format", "format"));
+  if (format->is_object()) {
+    ask_for_schema(*format, "format", ask);
+    return {};
+  }
+  if (format->is_string() && format->text == "json") {
+    ask_for_object("format", ask);
+    return {};
+  }
   return refuse("format: expected \"json\" or a JSON schema", "format");
 }
 
@@ -88,7 +95,7 @@ Asked<CommonAsk> read_common(const BodyRules& rules, const JsonValue& body) {
   if (const JsonValue* keep = fields.find("keep_alive")) ask.unload = is_zero_time(*keep);
   Asked<void> s = read_options(body, ask.chat);
   if (s) s = read_think(body, ask.chat);
-  if (s) s = check_format(body);
+  if (s) s = read_format(body, ask.chat);
   if (!s) return tl::make_unexpected(s.error());
   return ask;
 }

@@ -7,6 +7,7 @@
 #include "chat/encode.h"
 #include "chat/json_fields.h"
 #include "chat/python_json.h"
+#include "serve/answer_format.h"
 #include "serve/ids.h"
 #include "serve/openai/chat_writer.h"
 #include "serve/openai/settings.h"
@@ -34,42 +35,59 @@ Asked<void> refuse_media(const JsonValue& messages) {
   return {};
 }
 
-Asked<void> read_tool_choice(const JsonValue& body, ChatRequest& chat) {
+// The name in {"function": {"name": ...}}; nullptr if there is none.
+const JsonValue* function_name(const JsonValue& choice) {
+  const JsonValue* function = choice.find("function");
+  const JsonValue* name = function != nullptr && function->is_object() ? function->find("name") : nullptr;
+  return name != nullptr && name->is_string() ? name : nullptr;
+}
+
+// Those of the tools that may be called, by the names in a list of functions.
+Asked<void> read_allowed_tools(const JsonValue& choice, ChatAsk& ask) {
+  const JsonValue* allowed = choice.find("allowed_tools");
+  const JsonValue* tools = allowed != nullptr && allowed->is_object() ? allowed->find("tools") : nullptr;
+  const JsonValue* mode = allowed != nullptr && allowed->is_object() ? allowed->find("mode") : nullptr;
+  if (tools == nullptr || !tools->is_array())
+    return refuse("tool_choice.allowed_tools.tools: expected an array of functions", "tool_choice");
+  std::vector<std::string> names;
+  for (const JsonValue& tool : tools->items) {
+    const JsonValue* name = tool.is_object() ? function_name(tool) : nullptr;
+    if (name == nullptr)
+      return refuse("tool_choice.allowed_tools.tools: expected the names of functions", "tool_choice");
+    names.push_back(name->text);
+  }
+  keep_tools(names, ask.chat);
+  ask.must_call = mode != nullptr && mode->text == "required";
+  return {};
+}
+
+Asked<void> read_tool_choice(const JsonValue& body, ChatAsk& ask) {
+  if (const JsonValue* parallel = body.find("parallel_tool_calls"))
+    ask.answer.parallel = !parallel->is(JsonValue::Kind::kFalse);
   const JsonValue* choice = body.find("tool_choice");
   if (choice == nullptr || (choice->is_string() && choice->text == "auto")) return {};
   if (choice->is_string() && choice->text == "none") {
-    chat.tools.clear();
+    ask.chat.tools.clear();
     return {};
   }
-  if (choice->is_string() && choice->text != "required")
+  if (!choice->is_object() && !(choice->is_string() && choice->text == "required"))
     return refuse("tool_choice: expected none, auto, required or a function", "tool_choice");
-  if (choice->is_object()) {
-    const JsonValue* function = choice->find("function");
-    const JsonValue* name = function != nullptr && function->is_object() ? function->find("name") : nullptr;
-    if (name == nullptr || !name->is_string())
+  ask.must_call = true;
+  if (const JsonValue* type = choice->is_object() ? choice->find("type") : nullptr;
+      type != nullptr && type->text == "allowed_tools") {
+    if (const auto s = read_allowed_tools(*choice, ask); !s) return s;
+  } else if (choice->is_object()) {
+    const JsonValue* name = function_name(*choice);
+    if (name == nullptr)
       return refuse("tool_choice.function.name: expected the name of a tool", "tool_choice");
-    const bool known = std::any_of(chat.tools.begin(), chat.tools.end(), [&](const std::string& tool) {
-      const auto value = parse_json(tool);
-      const JsonValue* own = value ? value->find("function") : nullptr;
-      return own != nullptr && own->find("name")->text == name->text;
-    });
-    if (!known)
+    keep_tools({name->text}, ask.chat);
+    if (ask.chat.tools.empty())
       return refuse(fmt::format("tool_choice: no tool named '{}' was specified", name->text), "tool_choice");
+    ask.answer.parallel = false;
   }
-  if (chat.tools.empty()) return refuse("tool_choice: expected tools to choose from", "tool_choice");
-  return tl::make_unexpected(cannot_enforce("a tool_choice that forces a call", "tool_choice"));
-}
-
-Asked<void> check_response_format(const JsonValue& body) {
-  const JsonValue* format = body.find("response_format");
-  if (format == nullptr) return {};
-  const JsonValue* type = format->is_object() ? format->find("type") : nullptr;
-  if (type == nullptr || !type->is_string())
-    return refuse("response_format.type: expected text, json_object or json_schema", "response_format");
-  if (type->text == "text") return {};
-  if (type->text != "json_object" && type->text != "json_schema")
-    return refuse("response_format: only text, json_object and json_schema are supported", "response_format");
-  return tl::make_unexpected(cannot_enforce("response_format " + type->text, "response_format"));
+  if (ask.chat.tools.empty() && ask.must_call)
+    return refuse("tool_choice: expected tools to choose from", "tool_choice");
+  return {};
 }
 
 // Thinking in the dialects of several clients (B3.1): the later in this list, the more it counts.
@@ -138,9 +156,11 @@ Asked<ChatAsk> read_chat(const BodyRules& rules, const JsonValue& body) {
   if (s && fields.has("top_logprobs") && !logprobs)
     s = refuse("top_logprobs: expected logprobs to be true with it", "top_logprobs");
   if (logprobs) ask.top_logprobs = top_logprobs;
-  if (s) s = check_response_format(body);
-  if (s) s = check_tools(body);
-  if (s) s = read_tool_choice(body, ask.chat);
+  if (const JsonValue* format = body.find("response_format"); s && format != nullptr)
+    s = read_format(*format, "response_format", ask);
+  if (s) s = read_guided(body, ask);
+  if (s) s = check_tools(body, ask);
+  if (s) s = read_tool_choice(body, ask);
   if (!s) return tl::make_unexpected(s.error());
   return ask;
 }

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "chat/json_fields.h"
+#include "serve/answer_format.h"
 #include "serve/completion_prompt.h"
 #include "serve/ids.h"
 #include "serve/openai/chat.h"
@@ -95,6 +96,11 @@ Asked<CompletionAsk> read_completion(const BodyRules& rules, const JsonValue& bo
 
   if (const auto s = read_settings(rules, body, ask.settings, ask.echo ? 0 : 1); !s)
     return tl::make_unexpected(s.error());
+  Asked<void> format;
+  if (const JsonValue* value = body.find("response_format"))
+    format = read_format(*value, "response_format", ask.settings);
+  if (format) format = read_guided(body, ask.settings);
+  if (!format) return tl::make_unexpected(format.error());
   if (ask.settings.max_tokens == 0) {
     ask.nothing_new = true;
     ask.settings.max_tokens = 1;  // there is no answer without a token; nobody sees it
@@ -160,6 +166,9 @@ Asked<Ask> prepare_completion(const Service& service, const ApiCall& api, const 
   ask->context_tokens = rules.context_tokens;
   ask->plain_text = true;
   ask->end_ids = completion_end_ids(text);
+  auto constraint = service.constraint(asked.settings, ParserStart::kContentContinued, ask->end_ids);
+  if (!constraint) return tl::make_unexpected(constraint.error());
+  ask->constraint = std::move(*constraint);
   ask->prompt_logprobs = asked.echo && ask->top_logprobs >= 0;
   ask->show_end = ask->prompt_logprobs;
   ask->cache_scope = service.cache_scope(api, asked.settings.user);

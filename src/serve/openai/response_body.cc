@@ -7,8 +7,10 @@
 
 #include "chat/json_fields.h"
 #include "chat/python_json.h"
+#include "serve/answer_format.h"
 #include "serve/json_out.h"
 #include "serve/openai/settings.h"
+#include "serve/openai/tools.h"
 
 namespace hadal::serve::responses {
 namespace {
@@ -69,19 +71,35 @@ Asked<void> read_limits(const JsonValue& body, ResponseAsk& ask) {
   return {};
 }
 
-Asked<void> check_text_format(const JsonValue& body) {
+Asked<void> read_text_format(const JsonValue& body, ResponseAsk& ask) {
   const JsonValue* text = body.find("text");
   if (text == nullptr) return {};
   if (!text->is_object()) return refuse("text: expected an object", "text");
   const JsonValue* format = text->find("format");
   if (format == nullptr) return {};
-  const JsonValue* type = format->is_object() ? format->find("type") : nullptr;
-  if (type == nullptr || !type->is_string())
-    return refuse("text.format.type: expected text, json_object or json_schema", "text.format");
-  if (type->text == "text") return {};
-  if (type->text != "json_object" && type->text != "json_schema")
-    return refuse("text.format: only text, json_object and json_schema are supported", "text.format");
-  return tl::make_unexpected(cannot_enforce("text.format " + type->text, "text.format"));
+  ask.text_format = python_json(*format);
+  return read_format(*format, "text.format", ask.chat);
+}
+
+// The tools that {"type": "allowed_tools", "tools": [...]} names.
+Asked<void> read_allowed_tools(const JsonValue& choice, ResponseAsk& ask) {
+  const JsonValue* tools = choice.find("tools");
+  if (tools == nullptr || !tools->is_array())
+    return refuse("tool_choice.tools: expected an array of tools", "tool_choice");
+  std::vector<std::string> names;
+  for (const JsonValue& tool : tools->items) {
+    if (!tool.is_object()) return refuse("tool_choice.tools: expected an array of tools", "tool_choice");
+    ToolName name;
+    const Fields fields(tool, "tool_choice.tools");
+    Result<void> s = fields.text("name", name.name);
+    if (s) s = fields.text("namespace", name.name_space);
+    if (!s) return refuse(s.error());
+    const JsonValue* type = tool.find("type");
+    name.custom = type != nullptr && type->text == "custom";
+    names.push_back(ask.tools.prompt_name(name));
+  }
+  keep_tools(names, ask.chat.chat);
+  return {};
 }
 
 // Sets what the answer repeats. None: the tools are not shown to the model at all.
@@ -94,13 +112,13 @@ Asked<void> read_tool_choice(const JsonValue& body, ResponseAsk& ask) {
     ask.tool_choice = json_string(choice->text);
     if (choice->text == "none") ask.chat.chat.tools.clear();
     if (choice->text != "required") return {};
+    ask.chat.must_call = true;
   } else {
     const JsonValue* type = choice->is_object() ? choice->find("type") : nullptr;
     if (type == nullptr || !type->is_string())
       return refuse("tool_choice: expected none, auto, required or a tool", "tool_choice");
     if (type->text.starts_with("web_search")) return {};  // there is none, so the model cannot choose it
-    const JsonValue* mode = choice->find("mode");
-    if (type->text == "allowed_tools" && (mode == nullptr || mode->text == "auto")) return {};
+    ask.chat.must_call = true;
     if (type->text == "function" || type->text == "custom") {
       ToolName name;
       name.custom = type->text == "custom";
@@ -110,12 +128,19 @@ Asked<void> read_tool_choice(const JsonValue& body, ResponseAsk& ask) {
       if (!s) return refuse(s.error());
       if (!ask.tools.has(name))
         return refuse(fmt::format("tool_choice: no tool named '{}' was specified", name.name), "tool_choice");
-    } else if (type->text != "allowed_tools") {
+      keep_tools({ask.tools.prompt_name(name)}, ask.chat.chat);
+      ask.chat.answer.parallel = false;
+    } else if (type->text == "allowed_tools") {
+      if (const auto s = read_allowed_tools(*choice, ask); !s) return s;
+      const JsonValue* mode = choice->find("mode");
+      ask.chat.must_call = mode != nullptr && mode->text == "required";
+    } else {
       return refuse(fmt::format("tool_choice: unknown type '{}'", type->text), "tool_choice");
     }
   }
-  if (ask.chat.chat.tools.empty()) return refuse("tool_choice: expected tools to choose from", "tool_choice");
-  return tl::make_unexpected(cannot_enforce("a tool_choice that forces a call", "tool_choice"));
+  if (ask.chat.chat.tools.empty() && ask.chat.must_call)
+    return refuse("tool_choice: expected tools to choose from", "tool_choice");
+  return {};
 }
 
 }  // namespace
@@ -143,11 +168,14 @@ Asked<ResponseAsk> read_response_body(const BodyRules& rules, const JsonValue& b
   ask.chat.paired = true;
   ask.hidden = std::move(conversation->hidden);
   ask.chat.chat.tools = ask.tools.shown();
+  ask.chat.strict = ask.tools.strict();
   if (instructions != nullptr) ask.instructions = json_string(instructions->text);
 
   s = read_reasoning(body, ask.chat);
   if (s) s = read_limits(body, ask);
-  if (s) s = check_text_format(body);
+  if (s) s = read_text_format(body, ask);
+  if (const JsonValue* parallel = body.find("parallel_tool_calls"))
+    ask.chat.answer.parallel = !parallel->is(JsonValue::Kind::kFalse);
   if (s) s = read_tool_choice(body, ask);
   if (!s) return tl::make_unexpected(s.error());
   if (const JsonValue* metadata = body.find("metadata")) {

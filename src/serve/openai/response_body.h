@@ -20,6 +20,7 @@ struct ResponseAsk {
   std::string instructions = "null";
   std::string metadata = "{}";
   std::string tool_choice = "\"auto\"";
+  std::string text_format = R"({"type":"text"})";
 };
 
 Asked<ResponseAsk> read_response_body(const BodyRules& rules, const JsonValue& body);

@@ -112,7 +112,7 @@ void write_response(JsonOut& json, const ResponseHead& head, const ResponseState
   json.key("reasoning").begin('{').field("effort", head.effort).null_field("summary").end('}');
   json.field("store", false);
   json.raw_field("temperature", real(head.temperature)).raw_field("top_p", real(head.top_p));
-  json.key("text").begin('{').key("format").begin('{').field("type", "text").end('}').end('}');
+  json.key("text").begin('{').raw_field("format", head.text_format).end('}');
   json.raw_field("tool_choice", head.tool_choice).key("tools").begin('[').end(']');
   json.field("truncation", "disabled").raw_field("metadata", head.metadata);
   if (state.usage) {

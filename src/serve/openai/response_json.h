@@ -22,7 +22,8 @@ struct ResponseHead {
   std::string effort = "high";
   std::optional<int64_t> max_output_tokens;
   float temperature = 1, top_p = 1;
-  std::string instructions = "null", metadata = "{}", tool_choice = "\"auto\"";  // JSON
+  std::string instructions = "null", metadata = "{}", tool_choice = "\"auto\"",
+              text_format = R"({"type":"text"})";  // JSON
 };
 
 enum class Status { kInProgress, kCompleted, kIncomplete, kFailed };

@@ -129,8 +129,8 @@ Asked<void> Tools::add_function(const JsonValue& tool, const std::string& where,
   if (!parameters) return tl::make_unexpected(parameters.error());
   std::string description;
   if (const auto s = Fields(tool, where).text("description", description); !s) return refuse(s.error());
-  if (const JsonValue* strict = tool.find("strict"); strict != nullptr && strict->is(JsonValue::Kind::kTrue))
-    return tl::make_unexpected(cannot_enforce("a tool with strict: true", "tools"));
+  const auto strict = read_strict(tool, where);
+  if (!strict) return tl::make_unexpected(strict.error());
   ToolName called{std::move(*name), {}, false};
   if (name_space != nullptr) {
     called.name_space = name_space->find("name")->text;
@@ -138,7 +138,10 @@ Asked<void> Tools::add_function(const JsonValue& tool, const std::string& where,
     if (!about.empty() && !description.empty()) description.insert(0, "\n");
     description.insert(0, about);
   }
-  return show(std::move(called), std::move(description), std::move(*parameters), where);
+  const auto shown = show(std::move(called), std::move(description), std::move(*parameters), where);
+  if (!shown) return tl::make_unexpected(shown.error());
+  if (*strict) strict_.push_back(*shown);
+  return {};
 }
 
 Asked<void> Tools::add_custom(const JsonValue& tool, const std::string& where) {
@@ -146,11 +149,14 @@ Asked<void> Tools::add_custom(const JsonValue& tool, const std::string& where) {
   if (name != kPatchTool)
     return refuse(fmt::format("Unsupported custom tool: '{}'. Only '{}' is supported", name, kPatchTool),
                   "tools");
-  return show({name, {}, true}, std::string(kPatchDescription), *parse_json(kPatchParameters), where);
+  const auto shown =
+      show({name, {}, true}, std::string(kPatchDescription), *parse_json(kPatchParameters), where);
+  if (!shown) return tl::make_unexpected(shown.error());
+  return {};
 }
 
-Asked<void> Tools::show(ToolName name, std::string description, JsonValue parameters,
-                        const std::string& where) {
+Asked<std::string> Tools::show(ToolName name, std::string description, JsonValue parameters,
+                               const std::string& where) {
   if (shown_.size() >= kMostTools)
     return refuse(fmt::format("{}: expected at most {} tools", where, kMostTools), "tools");
   const std::string wanted = joined(name);
@@ -162,8 +168,8 @@ Asked<void> Tools::show(ToolName name, std::string description, JsonValue parame
   function.items = {make_text(free), make_text(std::move(description)), std::move(parameters)};
   shown_.push_back(python_json(function));
   by_name_.emplace(name, free);
-  by_prompt_name_.emplace(std::move(free), std::move(name));
-  return {};
+  by_prompt_name_.emplace(free, std::move(name));
+  return free;
 }
 
 ToolName Tools::name_of(std::string_view prompt_name) const {

@@ -31,6 +31,8 @@ class Tools {
 
   // For the prompt: {"name": ..., "description": ..., "parameters": ...} each.
   const std::vector<std::string>& shown() const { return shown_; }
+  // Names in the prompt of tools whose arguments must fit their schema.
+  const std::vector<std::string>& strict() const { return strict_; }
   // What a name of the model's means. One that is in no list is split at the first "::".
   ToolName name_of(std::string_view prompt_name) const;
   // How the model knows a tool.
@@ -41,12 +43,14 @@ class Tools {
   Asked<void> add(const JsonValue& tool, const std::string& where);
   Asked<void> add_function(const JsonValue& tool, const std::string& where, const JsonValue* name_space);
   Asked<void> add_custom(const JsonValue& tool, const std::string& where);
-  Asked<void> show(ToolName name, std::string description, JsonValue parameters, const std::string& where);
+  // Returns the name in the prompt.
+  Asked<std::string> show(ToolName name, std::string description, JsonValue parameters,
+                          const std::string& where);
 
   std::map<std::string, ToolName, std::less<>> by_prompt_name_;
   std::map<ToolName, std::string> by_name_;  // of several the first
   std::map<std::string, int> clashes_;       // how often a name was wanted
-  std::vector<std::string> shown_;
+  std::vector<std::string> shown_, strict_;
 };
 
 // The arguments by which the model is known to have called a custom tool with this input.

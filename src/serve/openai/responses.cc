@@ -46,6 +46,7 @@ Answered create(Service& service, ApiCall& api) {
   form.head.instructions = std::move(ask->instructions);
   form.head.metadata = std::move(ask->metadata);
   form.head.tool_choice = std::move(ask->tool_choice);
+  form.head.text_format = std::move(ask->text_format);
   form.tools = std::move(ask->tools);
   form.stream = chat.stream;
   form.encrypted_reasoning = ask->encrypted_reasoning;

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <set>
 
+#include "serve/strict_schema.h"
+
 namespace hadal::serve {
 namespace {
 
@@ -18,7 +20,25 @@ bool is_tool_name(std::string_view text) {
   });
 }
 
-Asked<void> check_tools(const JsonValue& body) {
+Asked<bool> read_strict(const JsonValue& function, const std::string& where) {
+  const JsonValue* strict = function.find("strict");
+  if (strict == nullptr || !strict->is(JsonValue::Kind::kTrue)) return false;
+  if (const JsonValue* parameters = function.find("parameters"))
+    if (const auto all = check_all_required(*parameters, where + ".parameters"); !all)
+      return refuse(all.error().to_string(), "tools");
+  return true;
+}
+
+void keep_tools(const std::vector<std::string>& names, ChatRequest& chat) {
+  std::erase_if(chat.tools, [&](const std::string& tool) {
+    const auto value = parse_json(tool);
+    const JsonValue* wrapped = value ? value->find("function") : nullptr;
+    const JsonValue* name = !value ? nullptr : (wrapped != nullptr ? wrapped : &*value)->find("name");
+    return name == nullptr || std::ranges::count(names, name->text) == 0;
+  });
+}
+
+Asked<void> check_tools(const JsonValue& body, ChatAsk& ask) {
   const JsonValue* tools = body.find("tools");
   if (tools == nullptr) return {};
   if (tools->items.size() > kMostTools)
@@ -43,9 +63,9 @@ Asked<void> check_tools(const JsonValue& body) {
       if (!empty && (type == nullptr || type->text != "object"))
         return refuse(where + ".parameters: expected a JSON schema of type \"object\"", "tools");
     }
-    const JsonValue* strict = function->find("strict");
-    if (strict != nullptr && strict->is(JsonValue::Kind::kTrue))
-      return tl::make_unexpected(cannot_enforce("a tool with strict: true", "tools"));
+    const auto strict = read_strict(*function, where);
+    if (!strict) return tl::make_unexpected(strict.error());
+    if (*strict) ask.strict.push_back(name->text);
   }
   return {};
 }

@@ -92,6 +92,17 @@ TEST(MessageBody, StrictnessReachesTheTools) {
   EXPECT_FALSE(read_whole(body, true));
 }
 
+TEST(MessageBody, Formats) {
+  for (const std::string fields :
+       {R"("output_config":{"format":{"type":"json_schema","schema":{"type":"null"}}})",
+        R"("output_format":{"type":"json_schema","schema":{"type":"null"}})"}) {
+    const auto ask = read(fields);
+    ASSERT_TRUE(ask) << ask.error().message;
+    EXPECT_EQ(ask->chat.answer.content, AnswerRules::Content::kJson);
+    EXPECT_EQ(ask->chat.chat.response_format, R"({"type": "null"})");
+  }
+}
+
 TEST(MessageBody, BadFieldsAreNamed) {
   const std::string long_user(513, 'u');
   const std::pair<std::string, std::string> cases[] = {
@@ -115,9 +126,10 @@ TEST(MessageBody, BadFieldsAreNamed) {
       {R"("thinking":{"type":"maybe"})", "thinking.type: expected enabled, disabled or adaptive"},
       {R"("output_config":"max")", "output_config: expected an object"},
       {R"("output_config":{"effort":3})", "output_config.effort: expected a string"},
-      {R"("output_config":{"format":{"type":"json_schema","schema":{}}})",
-       "cannot enforce output_config.format"},
-      {R"("output_format":{"type":"json_schema","schema":{}})", "cannot enforce output_format"},
+      {R"("output_config":{"format":{"type":"xml"}})", "output_config.format: only text"},
+      {R"("output_config":{"format":{"type":"json_schema"}})",
+       "output_config.format.schema: expected a JSON schema"},
+      {R"("output_format":"json")", "output_format.type: expected"},
       {R"("metadata":"me")", "metadata: expected an object"},
       {R"("metadata":{"user_id":5})", "metadata.user_id: expected a string"},
       {R"("metadata":{"user_id":")" + long_user + "\"}",

@@ -233,7 +233,8 @@ TEST(Messages, ErrorsHaveTheFormOfTheApi) {
       {R"({"messages":[{"role":"user","content":[{"type":"image"}]}]})", 400, "invalid_request_error"},
       {R"({"messages":[{"role":"assistant","content":""}]})", 400, "invalid_request_error"},
       {body(R"("output_config":{"effort":"enormous"})"), 400, "invalid_request_error"},
-      {body(kTools + R"(,"tool_choice":{"type":"any"})"), 400, "invalid_request_error"},
+      {body(kTools + R"(,"tool_choice":{"type":"any"},"thinking":{"type":"enabled"})"), 400,
+       "invalid_request_error"},
   };
   for (const auto& [request, status, type] : cases)
     for (const std::string path : {"/v1/messages", "/v1/messages/count_tokens"}) {

@@ -7,16 +7,17 @@ namespace {
 
 struct Outcome {
   std::vector<std::string> tools;
-  std::string error, code, param;
+  std::string error, param;
+  ChatAsk ask{};
 };
 Outcome read(const std::string& body) {
-  ChatRequest chat;
+  ChatAsk ask;
   const auto value = parse_json(body);
   EXPECT_TRUE(value) << body;
-  const auto done = read_tools(*value, chat);
-  if (done) return {chat.tools, "", "", ""};
+  const auto done = read_tools(*value, ask);
+  if (done) return {ask.chat.tools, "", "", ask};
   EXPECT_EQ(done.error().status, 400);
-  return {chat.tools, done.error().message, done.error().code, done.error().param};
+  return {ask.chat.tools, done.error().message, done.error().param, ask};
 }
 
 TEST(AnthropicTools, AToolAsThePromptShowsIt) {
@@ -46,15 +47,18 @@ TEST(AnthropicTools, WhatAServerWouldRunIsLeftOut) {
 
 TEST(AnthropicTools, TheChoice) {
   const std::string tools = R"("tools":[{"name":"f","input_schema":{}}],"tool_choice":)";
-  EXPECT_EQ(read("{" + tools + R"({"type":"auto","disable_parallel_tool_use":true}})").tools.size(), 1u);
+  const Outcome single = read("{" + tools + R"({"type":"auto","disable_parallel_tool_use":true}})");
+  EXPECT_TRUE(single.tools.size() == 1 && !single.ask.must_call && !single.ask.answer.parallel);
   EXPECT_EQ(read("{" + tools + "null}").tools.size(), 1u);
   const Outcome none = read("{" + tools + R"({"type":"none"}})");
   EXPECT_TRUE(none.tools.empty() && none.error.empty());
-  for (const std::string forced : {R"({"type":"any"})", R"({"type":"tool","name":"f"})"}) {
-    const Outcome outcome = read("{" + tools + forced + "}");
-    EXPECT_EQ(outcome.code, "unsupported_feature") << outcome.error;
-    EXPECT_EQ(outcome.param, "tool_choice");
-  }
+  const Outcome any = read("{" + tools + R"({"type":"any"}})");
+  EXPECT_TRUE(any.error.empty() && any.ask.must_call && any.ask.answer.parallel);
+  const Outcome one = read(R"({"tools":[{"name":"e","input_schema":{}},{"name":"f","input_schema":{}}],
+                               "tool_choice":{"type":"tool","name":"f"}})");
+  EXPECT_TRUE(one.error.empty() && one.ask.must_call && !one.ask.answer.parallel);
+  ASSERT_EQ(one.tools.size(), 1u);
+  EXPECT_NE(one.tools[0].find("\"f\""), std::string::npos);
   EXPECT_EQ(read("{" + tools + R"({"type":"tool","name":"g"}})").error,
             "tool_choice: no tool named 'g' was specified");
   EXPECT_EQ(read("{" + tools + R"({"type":"tool"}})").error, "tool_choice.name: expected the name of a tool");
@@ -86,7 +90,9 @@ TEST(AnthropicTools, EveryProblemNamesItsPlace) {
       {R"([{"name":"f","description":{},"input_schema":{}}])", "tools.0.description: expected a string"},
   };
   for (const auto& [tools, says] : cases) EXPECT_EQ(read(R"({"tools":)" + tools + "}").error, says);
-  EXPECT_EQ(read(R"({"tools":[{"name":"f","input_schema":{},"strict":true}]})").code, "unsupported_feature");
+  EXPECT_EQ(read(R"({"tools":[{"name":"f","input_schema":{},"strict":true},{"name":"g","input_schema":{}}]})")
+                .ask.strict,
+            std::vector<std::string>{"f"});
 }
 
 }  // namespace

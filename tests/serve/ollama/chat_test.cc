@@ -144,7 +144,7 @@ TEST(OllamaChat, ErrorsHaveTheFormOfTheApi) {
       {"/api/chat", "{", 400},
       {"/api/chat", R"({"model":"llama3"})", 404},
       {"/api/chat", R"({"messages":[{"role":"user","content":"x","images":["aGk="]}]})", 400},
-      {"/api/chat", R"({"messages":[{"role":"user","content":"x"}],"format":"json"})", 400},
+      {"/api/chat", R"({"messages":[{"role":"user","content":"x"}],"format":"xml"})", 400},
       {"/api/chat", R"({"messages":[{"role":"tool","content":"x"}]})", 400},
       {"/api/generate", R"({"prompt":5})", 400},
       {"/api/generate", R"({"prompt":"x","model":"llama3"})", 404},

@@ -62,7 +62,7 @@ TEST(OllamaGenerateBody, BadFieldsAreNamed) {
       {R"({"prompt":"a","raw":"yes"})", "raw: expected true or false"},
       {R"({"prompt":"a","images":["x"]})", "This model does not support image"},
       {R"({"prompt":"a","images":"x"})", "images: expected an array"},
-      {R"({"prompt":"a","format":"json"})", "cannot enforce a format"},
+      {R"({"prompt":"a","format":"xml"})", "format: expected \"json\" or a JSON schema"},
   };
   for (const auto& [body, says] : cases) {
     const auto ask = read(body);

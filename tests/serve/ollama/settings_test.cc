@@ -81,6 +81,19 @@ TEST(OllamaSettings, Images) {
   EXPECT_EQ(refused(R"({"images":"aGk="})").error().message, "messages[3].images: expected an array");
 }
 
+TEST(OllamaSettings, Formats) {
+  using Content = AnswerRules::Content;
+  EXPECT_EQ(read(R"("format":"")")->chat.answer.content, Content::kText);
+  const auto object = read(R"("format":"json")");
+  ASSERT_TRUE(object);
+  EXPECT_EQ(object->chat.answer.content, Content::kJson);
+  EXPECT_EQ(object->chat.chat.response_format, R"({"type": "json_object"})");
+  const auto schema = read(R"("format":{"type":"array"})");
+  ASSERT_TRUE(schema);
+  EXPECT_EQ(schema->chat.chat.response_format, R"({"type": "array"})");
+  EXPECT_EQ(schema->chat.format_field, "format");
+}
+
 TEST(OllamaSettings, BadFieldsAreNamed) {
   const std::pair<std::string, std::string> cases[] = {
       {R"("model":5)", "model: expected a string"},
@@ -89,8 +102,7 @@ TEST(OllamaSettings, BadFieldsAreNamed) {
       {R"("think":{})", "think: expected true, false, low, medium, high or max"},
       {R"("format":"xml")", "format: expected \"json\" or a JSON schema"},
       {R"("format":[])", "format: expected \"json\" or a JSON schema"},
-      {R"("format":"json")", "cannot enforce a format"},
-      {R"("format":{"type":"object"})", "cannot enforce a format"},
+      {R"("format":true)", "format: expected \"json\" or a JSON schema"},
       {R"("logprobs":1)", "logprobs: expected true or false"},
       {R"("top_logprobs":21)", "top_logprobs: expected a whole number from 0 to 20"},
       {R"("options":[])", "options: expected an object"},

@@ -177,21 +177,6 @@ TEST(Chat, ASecondTurnFindsTheFirstInTheCache) {
       << second.body;
 }
 
-TEST(Chat, WhatCannotBeEnforcedIsRefused) {
-  for (
-      const std::string fields :
-      {R"("response_format":{"type":"json_object"})",
-       R"("response_format":{"type":"json_schema","json_schema":{}})",
-       R"("tools":[{"type":"function","function":{"name":"f","strict":true}}])",
-       R"("tools":[{"type":"function","function":{"name":"f"}}],"tool_choice":"required")",
-       R"("tools":[{"type":"function","function":{"name":"f"}}],"tool_choice":{"type":"function","function":{"name":"f"}})"}) {
-    const Reply reply = chat(fields);
-    EXPECT_EQ(reply.status, 400) << fields;
-    EXPECT_EQ(field(reply, "error.code"), "unsupported_feature") << reply.body;
-  }
-  EXPECT_EQ(chat(R"("response_format":{"type":"text"},"max_tokens":1)").status, 200);
-}
-
 TEST(Chat, BadFieldsAreNamed) {
   const std::pair<std::string, std::string> cases[] = {
       {R"("temperature":3)", "Invalid temperature value, the valid range of temperature is [0, 2]"},

@@ -85,19 +85,43 @@ TEST(ResponseBody, ToolChoices) {
   ASSERT_TRUE(none);
   EXPECT_TRUE(none->chat.chat.tools.empty());
   EXPECT_EQ(none->tool_choice, "\"none\"");
-  for (const char* free : {"\"auto\"", "null", R"({"type":"web_search_preview"})", R"({"type":"web_search"})",
-                           R"({"type":"allowed_tools","mode":"auto","tools":[]})"}) {
+  for (const char* free :
+       {"\"auto\"", "null", R"({"type":"web_search_preview"})", R"({"type":"web_search"})"}) {
     const auto ask = choose(free);
     ASSERT_TRUE(ask) << free;
     EXPECT_EQ(ask->chat.chat.tools.size(), 2u);
   }
-  for (const char* forced :
-       {"\"required\"", R"({"type":"function","name":"f"})", R"({"type":"custom","name":"apply_patch"})",
-        R"({"type":"allowed_tools","mode":"required","tools":[]})"}) {
+  for (const auto& [forced, tools_left] : std::vector<std::pair<std::string, size_t>>{
+           {"\"required\"", 2},
+           {R"({"type":"function","name":"f"})", 1},
+           {R"({"type":"custom","name":"apply_patch"})", 1},
+           {R"({"type":"allowed_tools","mode":"required","tools":[{"type":"custom","name":"apply_patch"}]})",
+            1}}) {
     const auto ask = choose(forced);
-    ASSERT_FALSE(ask) << forced;
-    EXPECT_EQ(ask.error().code, "unsupported_feature");
+    ASSERT_TRUE(ask) << forced;
+    EXPECT_TRUE(ask->chat.must_call) << forced;
+    EXPECT_EQ(ask->chat.chat.tools.size(), tools_left) << forced;
+    EXPECT_EQ(ask->tools.shown().size(), 2u);  // what the answer repeats
   }
+  const auto some =
+      choose(R"({"type":"allowed_tools","mode":"auto","tools":[{"type":"function","name":"f"}]})");
+  ASSERT_TRUE(some);
+  EXPECT_FALSE(some->chat.must_call);
+  EXPECT_EQ(some->chat.chat.tools.size(), 1u);
+}
+
+TEST(ResponseBody, Formats) {
+  const auto object = read(R"({"input":"x","text":{"format":{"type":"json_object"}}})");
+  ASSERT_TRUE(object);
+  EXPECT_EQ(object->chat.answer.content, AnswerRules::Content::kJson);
+  EXPECT_EQ(object->chat.chat.response_format, R"({"type": "json_object"})");
+  EXPECT_EQ(object->text_format, R"({"type": "json_object"})");
+  const auto schema = read(
+      R"({"input":"x","text":{"format":{"type":"json_schema","name":"n","strict":true,"schema":{"properties":{"a":{}}}}}})");
+  ASSERT_TRUE(schema);
+  EXPECT_EQ(schema->chat.chat.response_format, R"({"properties": {"a": {}}})");
+  EXPECT_EQ(schema->chat.answer.schema.keys.back(), "additionalProperties");
+  EXPECT_EQ(schema->chat.format_field, "text.format.schema");
 }
 
 TEST(ResponseBody, WhatIsWrongIsNamed) {
@@ -123,8 +147,10 @@ TEST(ResponseBody, WhatIsWrongIsNamed) {
       {R"({"input":"x","text":5})", "text: expected an object"},
       {R"({"input":"x","text":{"format":5}})", "text.format.type: expected"},
       {R"({"input":"x","text":{"format":{"type":"xml"}}})", "text.format: only text, json_object"},
-      {R"({"input":"x","text":{"format":{"type":"json_object"}}})", "cannot enforce text.format json_object"},
-      {R"({"input":"x","text":{"format":{"type":"json_schema"}}})", "cannot enforce text.format json_schema"},
+      {R"({"input":"x","text":{"format":{"type":"json_schema"}}})",
+       "text.format.schema: expected a JSON schema"},
+      {R"({"input":"x","tools":[{"type":"function","name":"f"}],"tool_choice":{"type":"allowed_tools"}})",
+       "tool_choice.tools: expected an array of tools"},
       {R"({"input":"x","tool_choice":"all"})", "tool_choice: expected none, auto, required or a tool"},
       {R"({"input":"x","tool_choice":5})", "tool_choice: expected none, auto, required or a tool"},
       {R"({"input":"x","tool_choice":{"type":"strange"}})", "tool_choice: unknown type 'strange'"},

@@ -88,6 +88,13 @@ TEST(ResponseTools, WhatThisServerDoesNotRunIsLeftOut) {
   EXPECT_EQ(tools->shown().size(), 1u);
 }
 
+TEST(ResponseTools, StrictOnesByTheirNameInThePrompt) {
+  const auto tools = read(R"([{"type":"function","name":"f"},{"type":"function","name":"f","strict":true},
+      {"type":"namespace","name":"n","tools":[{"type":"function","name":"g","strict":true}]}])");
+  ASSERT_TRUE(tools);
+  EXPECT_EQ(tools->strict(), (std::vector<std::string>{"f_1", "n::g"}));
+}
+
 TEST(ResponseTools, WhatIsWrongIsNamed) {
   std::string many = R"([{"type":"function","name":"f"})";
   for (size_t i = 0; i < kMostTools; ++i) many += R"(,{"type":"function","name":"f"})";
@@ -101,7 +108,8 @@ TEST(ResponseTools, WhatIsWrongIsNamed) {
       {R"([{"type":"function","name":"a","description":5}])", "tools[0].description: expected a string"},
       {R"([{"type":"function","name":"a","parameters":[]}])", "tools[0].parameters: expected a JSON schema"},
       {R"([{"type":"function","name":"a","parameters":{"type":"string"}}])", "tools[0].parameters"},
-      {R"([{"type":"function","name":"a","strict":true}])", "cannot enforce a tool with strict: true"},
+      {R"([{"type":"function","name":"a","strict":true,"parameters":{"type":"object","properties":{"x":{}}}}])",
+       "tools[0].parameters: with strict, `required` must list every property, and `x` is not in it"},
       {R"([{"type":"custom","name":"other"}])",
        "Unsupported custom tool: 'other'. Only 'apply_patch' is supported"},
       {R"([{"type":"custom"}])", "Unsupported custom tool: ''."},

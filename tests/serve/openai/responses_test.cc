@@ -132,8 +132,10 @@ TEST(Responses, WhatCannotBeDoneIsRefused) {
   EXPECT_EQ(field(memory, "error.message"),
             "previous_response_id is not supported; replay full input instead");
   EXPECT_EQ(field(memory, "error.param"), "previous_response_id");
-  const Reply format = respond(R"("input":"x","text":{"format":{"type":"json_object"}})");
-  EXPECT_EQ(field(format, "error.code"), "unsupported_feature");
+  const Reply format = respond(
+      R"("input":"x","text":{"format":{"type":"json_schema","name":"n","schema":{"type":"object","properties":{"a":{"type":"strung"}}}}})");
+  EXPECT_EQ(format.status, 400);
+  EXPECT_EQ(field(format, "error.param"), "text.format.schema");
   std::string words;
   for (int i = 0; i < 20000; ++i) words += "word ";
   const Reply large = respond(R"("input":")" + words + "\"");

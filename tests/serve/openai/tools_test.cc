@@ -8,7 +8,13 @@ namespace hadal::serve {
 namespace {
 
 Asked<void> check(const std::string& tools) {
-  return check_tools(*parse_json(R"({"tools":)" + tools + "}"));
+  ChatAsk ask;
+  return check_tools(*parse_json(R"({"tools":)" + tools + "}"), ask);
+}
+std::vector<std::string> strict(const std::string& tools) {
+  ChatAsk ask;
+  EXPECT_TRUE(check_tools(*parse_json(R"({"tools":)" + tools + "}"), ask));
+  return ask.strict;
 }
 std::string tool(const std::string& function) {
   return R"([{"type":"function","function":)" + function + "}]";
@@ -23,7 +29,9 @@ TEST(Tools, Names) {
 }
 
 TEST(Tools, WhatIsAccepted) {
-  EXPECT_TRUE(check_tools(*parse_json("{}")));
+  EXPECT_TRUE(strict("[]").empty());
+  ChatAsk ask;
+  EXPECT_TRUE(check_tools(*parse_json("{}"), ask));
   EXPECT_TRUE(check("null"));
   EXPECT_TRUE(check("[]"));
   EXPECT_TRUE(check(tool(R"({"name":"f"})")));
@@ -51,7 +59,36 @@ TEST(Tools, EveryProblemNamesItsPlace) {
     EXPECT_EQ(checked.error().message, says);
     EXPECT_EQ(checked.error().status, 400);
   }
-  EXPECT_EQ(check(tool(R"({"name":"f","strict":true})")).error().code, "unsupported_feature");
+}
+
+TEST(Tools, StrictOnesNameAllTheirParameters) {
+  EXPECT_EQ(strict(tool(R"({"name":"f","strict":true})")), std::vector<std::string>{"f"});
+  EXPECT_TRUE(
+      strict(tool(R"({"name":"f","strict":false,"parameters":{"type":"object","properties":{"a":{}}}})"))
+          .empty());
+  EXPECT_EQ(
+      strict(
+          tool(
+              R"({"name":"f","strict":true,"parameters":{"type":"object","properties":{"a":{}},"required":["a"]}})"))
+          .size(),
+      1u);
+  const auto missing = check(tool(
+      R"({"name":"f","strict":true,"parameters":{"type":"object","properties":{"a":{"type":"array","items":{
+          "type":"object","properties":{"b":{}}}}},"required":["a"]}})"));
+  ASSERT_FALSE(missing);
+  EXPECT_EQ(missing.error().status, 400);
+  EXPECT_EQ(missing.error().message,
+            "tools[0].function.parameters.properties.a.items: with strict, `required` must "
+            "list every property, and `b` is not in it");
+}
+
+TEST(Tools, SomeAreKept) {
+  ChatRequest chat;
+  chat.tools = {R"({"name":"a"})", R"({"type":"function","function":{"name":"b"}})", R"({"name":"c"})"};
+  keep_tools({"c", "b", "x"}, chat);
+  EXPECT_EQ(chat.tools.size(), 2u);
+  keep_tools({"a"}, chat);
+  EXPECT_TRUE(chat.tools.empty());
 }
 
 TEST(Tools, ThereIsALimit) {
