@@ -37,12 +37,22 @@ Code compile(const std::string& pattern) {
   return code;
 }
 
-// Every character in order, as UTF-8.
-std::string all_chars() {
+// Planes of 65,536 characters without a difference but for the last two: unassigned, or for private use.
+bool is_blank(uint32_t c) {
+  const uint32_t plane = c >> 16;
+  return (plane >= 4 && plane <= 13) || plane >= 15;
+}
+constexpr uint32_t kBlankFirst = 1, kBlankLast = 0xFFFD;  // of such a plane, all alike
+
+// Every character in order, as UTF-8; of the many that are alike only the first.
+std::string sample_chars() {
   std::string text;
-  text.reserve(4'400'000);
-  for (uint32_t c = 0; c <= kLastChar; ++c)
-    if (c < kFirstSurrogate || c > kLastSurrogate) append_char(c, text);
+  text.reserve(1'000'000);
+  for (uint32_t c = 0; c <= kLastChar; ++c) {
+    if (c >= kFirstSurrogate && c <= kLastSurrogate) continue;
+    append_char(c, text);
+    if (is_blank(c) && (c & 0xFFFF) == kBlankFirst) c += kBlankLast - kBlankFirst;
+  }
   return text;
 }
 
@@ -50,7 +60,7 @@ std::string all_chars() {
 std::optional<CharSet> matching(const std::string& one) {
   const Code code = compile(one + "++");
   if (!code) return std::nullopt;
-  const std::string text = all_chars();
+  const std::string text = sample_chars();
   const MatchData match(pcre2_match_data_create(1, nullptr));
   HADAL_CHECK(match != nullptr, "out of memory");
   std::vector<CharRange> ranges;
@@ -60,9 +70,14 @@ std::optional<CharSet> matching(const std::string& one) {
     if (rc == PCRE2_ERROR_NOMATCH) break;
     HADAL_CHECK(rc > 0, "a property cannot be matched: {}", rc);
     const PCRE2_SIZE* bounds = pcre2_get_ovector_pointer(match.get());
-    size_t first = bounds[0], last = bounds[1] - 1;
-    while ((static_cast<unsigned char>(text[last]) & 0xC0) == 0x80) --last;
-    ranges.push_back({next_char(text, first), next_char(text, last)});
+    for (size_t at = bounds[0]; at < bounds[1];) {
+      const uint32_t c = next_char(text, at);
+      const uint32_t last = is_blank(c) && (c & 0xFFFF) == kBlankFirst ? c + kBlankLast - kBlankFirst : c;
+      if (!ranges.empty() && ranges.back().last + 1 == c)
+        ranges.back().last = last;
+      else
+        ranges.push_back({c, last});
+    }
     from = bounds[1];
   }
   return CharSet(std::move(ranges));

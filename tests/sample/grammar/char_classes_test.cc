@@ -46,6 +46,23 @@ TEST(CharClasses, Properties) {
     EXPECT_EQ(classes.property(name), nullptr) << name;
 }
 
+// Whole planes are of one category.
+TEST(CharClasses, CategoriesCoverEverything) {
+  CharClasses classes;
+  CharSet all{{0xD800, 0xDFFF}};  // in no text
+  for (const char* name : {"L", "M", "N", "P", "S", "Z", "Cc", "Cf", "Cn", "Co"}) {
+    EXPECT_TRUE(all.intersect(*classes.property(name)).empty()) << name;
+    all.add(*classes.property(name));
+  }
+  EXPECT_EQ(all, CharSet::any());
+  EXPECT_TRUE(classes.property("Cn")->contains(0x50000));
+  EXPECT_TRUE(classes.property("Cn")->contains(0x5FFFE));
+  EXPECT_TRUE(classes.property("Co")->contains(0xF0000));
+  EXPECT_TRUE(classes.property("Co")->contains(0x10FFFD));
+  EXPECT_TRUE(classes.property("Cn")->contains(0x10FFFE));
+  EXPECT_TRUE(classes.property("L")->contains(0x20000));
+}
+
 TEST(CharClasses, Fold) {
   CharClasses classes;
   EXPECT_EQ(classes.fold({{'a', 'b'}}), (CharSet{{'A', 'B'}, {'a', 'b'}}));
