@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "chat/python_json.h"
 #include "chat/special_tokens.h"
+#include "sample/grammar/ebnf.h"
 #include "sample/grammar/regex.h"
 
 namespace hadal {
@@ -132,8 +133,11 @@ class Builder {
       case AnswerRules::Content::kChoice:
         if (rules_.choices.empty()) refuse("choice", "expected at least one text");
         return raw(pool_.literals(rules_.choices), end);
-      case AnswerRules::Content::kGrammar:
-        refuse("grammar", "not supported");
+      case AnswerRules::Content::kGrammar: {
+        const Result<NodeId> node = ebnf_node(automaton_, rules_.pattern);
+        if (!node) refuse("grammar", node.error().to_string());
+        return *node;
+      }
     }
     return end;
   }

@@ -276,6 +276,12 @@ TEST(AnswerGrammar, OtherContents) {
   EXPECT_FALSE(fits(compile(rules), "a1"));
   rules.pattern = "(a";
   EXPECT_THAT(problem_of(rules), testing::StartsWith("regex: "));
+  rules.content = Content::kGrammar;
+  rules.pattern = "root ::= \"(\" root \")\" | \"x\"";
+  EXPECT_TRUE(fits(compile(rules), "((x))"));
+  EXPECT_FALSE(fits(compile(rules), "((x)"));
+  rules.pattern = "root ::= \"a\"\n| ?";
+  EXPECT_THAT(problem_of(rules), testing::StartsWith("grammar: line 2"));
   rules.content = Content::kChoice;
   rules.choices = {};
   EXPECT_THAT(problem_of(rules), testing::StartsWith("choice: "));
