@@ -47,9 +47,9 @@ void JsonGrammar::visit_all() {
     for (const ObjectShape& object : shape.objects) {
       for (uint32_t met = 0; met < 1u << object.needs.size(); ++met) {
         for (const ObjectShape::Property& property : object.properties)
-          look_at(with_needs(object, property.value, met));
+          look_at(shapes_.with_needs(object, property.value, met));
         for (const ObjectShape::KeyClass& other : object.others)
-          look_at(with_needs(object, other.value, met));
+          look_at(shapes_.with_needs(object, other.value, met));
       }
     }
     for (const ArrayShape& array : shape.arrays)

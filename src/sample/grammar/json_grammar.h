@@ -93,6 +93,7 @@ class JsonGrammar : public NodeSource {
     std::vector<bool> possible{};      // properties with a value that fits
     std::vector<ExprId> other_keys{};  // of each class, less the properties' names; kNone if no value fits
     bool has_others = false;
+    std::vector<uint32_t> property_sets{}, other_sets{};  // Shapes::sets_met of each, when asked for
   };
   struct Array {
     const ArrayShape* shape;
@@ -128,7 +129,6 @@ class JsonGrammar : public NodeSource {
   };
   std::vector<Way> property_ways(const ObjectState& state, uint32_t property);
   std::vector<Way> other_ways(const ObjectState& state);
-  FormulaId with_needs(const ObjectShape& shape, FormulaId value, uint32_t needs);
   bool needs_can_be_met(const ObjectState& state);
   void items(uint32_t state, Expansion& into);
   bool may_close(const ArrayState& state) const;

@@ -80,36 +80,27 @@ bool JsonGrammar::other_may_come(const ObjectState& state) const {
   return static_cast<uint64_t>(std::ranges::count(state.seen, true)) + possible + 1 >= shape.min;
 }
 
-// The condition on a value with which its member is one that these needs ask for.
-FormulaId JsonGrammar::with_needs(const ObjectShape& shape, FormulaId value, uint32_t needs) {
-  std::vector<FormulaId> all{value};
-  for (uint32_t n = 0; n < shape.needs.size(); ++n)
-    if (needs >> n & 1) all.push_back(shape.needs[n].value);
-  return shapes_.formulas().all(all);
-}
-
-// Whether there is still a member for each need, and room for all that must come. A member that would meet
-// several at once, or that is required and meets one, is counted more than once: rather too careful than
-// stuck.
+// Whether members can still come that meet all needs, with as many as there is room for beside those that
+// must come.
 bool JsonGrammar::needs_can_be_met(const ObjectState& state) {
-  const Object& object = objects_[state.shape];
+  Object& object = objects_[state.shape];
   const ObjectShape& shape = *object.shape;
-  uint64_t open = 0;
-  for (uint32_t n = 0; n < shape.needs.size(); ++n) {
-    if (state.needs >> n & 1) continue;
-    ++open;
-    bool can_be = false;
-    for (uint32_t i = style_.any_order ? 0 : state.position; i < shape.properties.size() && !can_be; ++i)
-      can_be = !state.seen[i] && pool_.matches(shape.needs[n].keys, shape.properties[i].name) &&
-               shapes_.inhabited(with_needs(shape, shape.properties[i].value, 1u << n));
-    for (uint32_t c = 0; c < shape.others.size() && !can_be; ++c)
-      can_be = object.other_keys[c] != ExprPool::kNone &&
-               !pool_.empty(pool_.both({object.other_keys[c], shape.needs[n].keys})) &&
-               shapes_.inhabited(with_needs(shape, shape.others[c].value, 1u << n));
-    if (!can_be) return false;
+  if (shape.needs.empty()) return true;
+  if (object.property_sets.empty()) {
+    for (const ObjectShape::Property& property : shape.properties)
+      object.property_sets.push_back(shapes_.sets_met(shape, property));
+    for (const ObjectShape::KeyClass& other : shape.others)
+      object.other_sets.push_back(shapes_.sets_met(shape, other));
   }
-  if (open == 0 || shape.max == kNoLimit) return true;
-  return state.count + open + static_cast<uint64_t>(std::ranges::count(wanted(state), true)) <= shape.max;
+  const std::vector<bool> wanted = this->wanted(state);
+  std::vector<uint32_t> must, may = object.other_sets;
+  for (uint32_t i = 0; i < wanted.size(); ++i) {
+    if (wanted[i])
+      must.push_back(object.property_sets[i]);
+    else if (!state.seen[i] && (style_.any_order || i >= state.position))
+      may.push_back(object.property_sets[i]);
+  }
+  return Shapes::can_meet_needs(shape, state.needs, state.count, must, may);
 }
 
 std::vector<JsonGrammar::Way> JsonGrammar::property_ways(const ObjectState& state, uint32_t index) {
@@ -126,7 +117,7 @@ std::vector<JsonGrammar::Way> JsonGrammar::property_ways(const ObjectState& stat
     then.count += shape.max != kNoLimit;
     then.needs |= met;
     if (!style_.any_order) then.position = index + 1;
-    const FormulaId value = with_needs(shape, property.value, met);
+    const FormulaId value = shapes_.with_needs(shape, property.value, met);
     if (!shapes_.inhabited(value) || !needs_can_be_met(then)) continue;
     ways.push_back({ExprPool::kNone, value, intern(std::move(then))});
   }
@@ -151,7 +142,7 @@ std::vector<JsonGrammar::Way> JsonGrammar::other_ways(const ObjectState& state) 
       then.position = static_cast<uint32_t>(shape.properties.size());
       then.needs |= met;
       const ExprId narrowed = pool_.both(all);
-      const FormulaId value = with_needs(shape, shape.others[c].value, met);
+      const FormulaId value = shapes_.with_needs(shape, shape.others[c].value, met);
       if (pool_.empty(narrowed) || !shapes_.inhabited(value) || !needs_can_be_met(then)) continue;
       ways.push_back({narrowed, value, intern(std::move(then))});
     }

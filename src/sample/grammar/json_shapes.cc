@@ -181,17 +181,66 @@ bool Shapes::inhabited(const ObjectShape& shape) {
   if (others && shape.min > required + 1)
     refuse("minProperties: only up to one more than the keys that are required, where others may come");
   possible += others;
-  for (const ObjectShape::KeyClass& need : shape.needs) {
-    bool can_be = false;
-    for (const ObjectShape::Property& property : shape.properties)
-      can_be |=
-          pool_.matches(need.keys, property.name) && inhabited(formulas_.all({need.value, property.value}));
-    for (const ObjectShape::KeyClass& one : shape.others)
-      can_be |= !pool_.empty(pool_.both({need.keys, one.keys})) &&
-                inhabited(formulas_.all({need.value, one.value}));
-    if (!can_be) return false;
+  if (!shape.needs.empty()) {
+    std::vector<uint32_t> must_come, may_come;
+    for (size_t i = 0; i < must.size(); ++i)
+      (must[i] ? must_come : may_come).push_back(sets_met(shape, shape.properties[i]));
+    for (const ObjectShape::KeyClass& one : shape.others) may_come.push_back(sets_met(shape, one));
+    if (!can_meet_needs(shape, 0, 0, must_come, may_come)) return false;
   }
   return required <= shape.max && possible >= shape.min && shape.min <= shape.max;
+}
+
+FormulaId Shapes::with_needs(const ObjectShape& shape, FormulaId value, uint32_t needs) {
+  std::vector<FormulaId> all{value};
+  for (uint32_t n = 0; n < shape.needs.size(); ++n)
+    if (needs >> n & 1) all.push_back(shape.needs[n].value);
+  return formulas_.all(all);
+}
+
+uint32_t Shapes::sets_met(const ObjectShape& shape, const ObjectShape::Property& property) {
+  uint32_t sets = 0;
+  for (uint32_t met = 0; met < 1u << shape.needs.size(); ++met) {
+    bool matches = true;
+    for (uint32_t n = 0; n < shape.needs.size(); ++n)
+      matches = matches && (!(met >> n & 1) || pool_.matches(shape.needs[n].keys, property.name));
+    if (matches && inhabited(with_needs(shape, property.value, met))) sets |= 1u << met;
+  }
+  return sets;
+}
+
+uint32_t Shapes::sets_met(const ObjectShape& shape, const ObjectShape::KeyClass& other) {
+  std::vector<std::string> names;
+  for (const ObjectShape::Property& property : shape.properties) names.push_back(property.name);
+  const ExprId undeclared = pool_.both({other.keys, pool_.negate(pool_.literals(names))});
+  uint32_t sets = 0;
+  for (uint32_t met = 0; met < 1u << shape.needs.size(); ++met) {
+    std::vector<ExprId> keys{undeclared};
+    for (uint32_t n = 0; n < shape.needs.size(); ++n)
+      if (met >> n & 1) keys.push_back(shape.needs[n].keys);
+    if (!pool_.empty(pool_.both(keys)) && inhabited(with_needs(shape, other.value, met))) sets |= 1u << met;
+  }
+  return sets;
+}
+
+bool Shapes::can_meet_needs(const ObjectShape& shape, uint32_t met, uint64_t count,
+                            const std::vector<uint32_t>& must, const std::vector<uint32_t>& may) {
+  // The sets that can be met, one more member at a time.
+  const uint32_t n_sets = 1u << shape.needs.size();
+  uint32_t reached = 1u << met;
+  const auto add = [&reached, n_sets](uint32_t sets, uint32_t from) {
+    for (uint32_t a = 0; a < n_sets; ++a)
+      for (uint32_t b = 0; b < n_sets && (from >> a & 1); ++b)
+        if (sets >> b & 1) reached |= 1u << (a | b);
+  };
+  for (const uint32_t sets : must) add(sets, reached);
+  for (uint64_t more = 0; more <= shape.needs.size(); ++more) {
+    if (count + must.size() + more > shape.max) return false;
+    if (reached >> (n_sets - 1) & 1) return true;
+    const uint32_t before = reached;
+    for (const uint32_t sets : may) add(sets, before);
+  }
+  return false;
 }
 
 uint32_t Shapes::room(const ArrayShape& shape) {

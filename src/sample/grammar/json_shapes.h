@@ -38,6 +38,16 @@ class Shapes {
   FormulaId word(JsonValue::Kind kind);
   // The condition on the value at a key that is no property's name.
   FormulaId other(const ObjectShape& shape, std::string_view key);
+  // The condition on a value with which its member is one that these needs (a bit each) ask for.
+  FormulaId with_needs(const ObjectShape& shape, FormulaId value, uint32_t needs);
+  // The sets of needs that a member can meet at once: bit s for the set s, which is itself a bit for each
+  // need.
+  uint32_t sets_met(const ObjectShape& shape, const ObjectShape::Property& property);
+  uint32_t sets_met(const ObjectShape& shape, const ObjectShape::KeyClass& other);
+  // Whether all needs but those in `met` can be met by the members that must come and some of those that may,
+  // each given by its sets_met, when there are `count` already.
+  static bool can_meet_needs(const ObjectShape& shape, uint32_t met, uint64_t count,
+                             const std::vector<uint32_t>& must, const std::vector<uint32_t>& may);
   // Elements that an array can have at most, where that is because there is nothing to put in.
   uint32_t room(const ArrayShape& shape);
 
