@@ -171,7 +171,7 @@ JsonValue object_schema() {
 bool AnswerRules::bind() const {
   if (content != Content::kText || calls == Calls::kMust) return true;
   if (calls == Calls::kNone) return false;
-  return !parallel || std::ranges::any_of(tools, [](const Tool& tool) { return tool.fit != Fit::kNot; });
+  return std::ranges::any_of(tools, [](const Tool& tool) { return tool.fit != Fit::kNot; });
 }
 
 std::string AnswerRules::key() const {

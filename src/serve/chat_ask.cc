@@ -106,10 +106,8 @@ AnswerRules answer_rules(const ChatAsk& ask, const ChatRules& rules, ParserStart
   out.style = rules.json;
   if (ask.chat.tools.empty()) return out;
   out.calls = ask.must_call ? AnswerRules::Calls::kMust : AnswerRules::Calls::kMay;
-  if (!ask.must_call && ask.strict.empty() && out.parallel && !out.bind()) {
-    out.calls = AnswerRules::Calls::kNone;  // any call is as good as another
-    return out;
-  }
+  // Any call is as good as another.
+  if (!ask.must_call && ask.strict.empty() && out.content == AnswerRules::Content::kText) return ask.answer;
   for (const std::string& text : ask.chat.tools) {
     const Result<JsonValue> parsed = parse_json(text);
     if (!parsed) continue;  // the prompt has not been made of it either

@@ -429,6 +429,8 @@ TEST(AnswerGrammar, WhatNeedsNoGrammar) {
   for (AnswerRules::Tool& tool : rules.tools) tool.fit = Fit::kNot;
   EXPECT_FALSE(rules.bind());
   rules.parallel = false;
+  EXPECT_FALSE(rules.bind());
+  rules.calls = Calls::kMust;
   EXPECT_TRUE(rules.bind());
   rules = {};
   rules.content = Content::kJson;
