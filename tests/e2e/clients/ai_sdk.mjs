@@ -94,9 +94,12 @@ check("errors", async () => {
   await fails(generateText({ ...story, model: provider(known.locked)(known.plain) }), 401, "invalid_request_error");
 });
 
-check("an object needs a grammar", async () => {
-  const schema = jsonSchema({ type: "object", properties: { name: { type: "string" } }, required: ["name"] });
-  await fails(generateObject({ ...story, schema }), 400, "unsupported_feature");
+check("an object", async () => {
+  const { object } = await generateObject({ ...story, prompt: known.animal_question, schema: jsonSchema(known.animal), maxOutputTokens: 300 });
+  assert.deepEqual(Object.keys(object), ["name", "legs", "kind"]);
+  assert.match(object.name, /^[A-Z][a-z]{1,8}$/);
+  assert.ok(Number.isInteger(object.legs) && object.legs >= 0 && object.legs <= 8);
+  assert.ok(["cat", "fox", "star"].includes(object.kind));
 });
 
 await run();

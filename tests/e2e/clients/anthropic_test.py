@@ -199,11 +199,21 @@ class Tools(unittest.TestCase):
                 parts.setdefault(event.index, []).append(event.delta.partial_json)
         self.assertEqual([json.loads("".join(p)) for p in parts.values()], [arguments for _, arguments in support.CALLS])
 
-    def test_forced_calls_need_a_grammar(self):
-        for choice in ({"type": "any"}, {"type": "tool", "name": "get_time"}):
-            with self.subTest(**choice), self.assertRaises(anthropic.BadRequestError) as caught:
-                self.client.messages.create(model=PLAIN, messages=STORY, tools=TOOLS, tool_choice=choice, max_tokens=50)
-            self.assertIn("tool_choice", str(caught.exception))
+    def test_forced_calls(self):
+        tools = [{"name": "save", "description": "Saves it.", "input_schema": support.ANIMAL, "strict": True}]
+        for model in (PLAIN, MODEL):  # thinking is given up where nobody asked for it
+            for choice in ({"type": "any", "disable_parallel_tool_use": True}, {"type": "tool", "name": "save"}):
+                with self.subTest(model=model, **choice):
+                    message = client_of(mini).messages.create(model=model, messages=support.ANIMAL_QUESTION, tools=tools,
+                                                              tool_choice=choice, max_tokens=500)
+                    self.assertEqual(message.stop_reason, "tool_use")
+                    [call] = message.content
+                    support.check_animal(self, call.input)
+
+    def test_a_schema_of_the_answer(self):
+        form = {"output_config": {"format": {"type": "json_schema", "schema": support.ANIMAL}}}
+        message = client_of(mini).messages.create(model=PLAIN, messages=support.ANIMAL_QUESTION, max_tokens=300, extra_body=form)
+        support.check_animal(self, json.loads(message.content[0].text))
 
 
 class Errors(unittest.TestCase):

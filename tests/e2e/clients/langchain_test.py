@@ -101,13 +101,12 @@ class OpenAi(Shared, unittest.TestCase):
         with self.assertRaises(openai.BadRequestError):
             self.model(support.start_server("--ctx", 256), model=PLAIN).invoke("story " * 600)
 
-    def test_structured_output_needs_a_grammar(self):
-        for method in ("json_mode", "json_schema", "function_calling"):
-            schema = {"title": "weather", "description": "The weather.", **support.SCHEMAS["get_weather"]}
-            model = self.model(mini, model=PLAIN).with_structured_output(schema, method=method)
-            with self.subTest(method=method), self.assertRaises(openai.BadRequestError) as caught:
-                model.invoke("The weather in JSON.")
-            self.assertEqual(caught.exception.code, "unsupported_feature")
+    def test_structured_output(self):
+        for method in ("json_schema", "function_calling"):
+            for name in (PLAIN, MODEL) if method == "function_calling" else (PLAIN,):
+                model = self.model(mini, model=name, max_tokens=500).with_structured_output(support.ANIMAL, method=method)
+                with self.subTest(method=method, model=name):
+                    support.check_animal(self, model.invoke("An animal in JSON."))
 
     def test_the_responses_api(self):
         model = self.model(mini, model=PLAIN, max_tokens=60, temperature=0, use_responses_api=True)

@@ -1,6 +1,7 @@
 """LiteLLM as a client: the server as one that is OpenAI-compatible, as DeepSeek, as Anthropic and as Ollama."""
 
 import asyncio
+import json
 import os
 import unittest
 
@@ -127,10 +128,10 @@ class Errors(unittest.TestCase):
             ask(name, server, messages, **{"max_tokens": 5, **more})
         self.assertIs(type(caught.exception), kind)
 
-    def test_json_needs_a_grammar(self):
-        with self.assertRaises(litellm.BadRequestError) as caught:
-            ask("openai", mini, STORY, response_format={"type": "json_object"})
-        self.assertIn("response_format", str(caught.exception))
+    def test_a_schema(self):
+        form = {"type": "json_schema", "json_schema": {"name": "animal", "strict": True, "schema": support.ANIMAL}}
+        answer = ask("openai", mini, support.ANIMAL_QUESTION, response_format=form, max_tokens=300)
+        support.check_animal(self, json.loads(answer.choices[0].message.content))
 
 
 if __name__ == "__main__":

@@ -161,9 +161,15 @@ class Models(unittest.TestCase):
         self.refused(400, lambda: self.client.chat(model=MODEL, messages=STORY, options={"temperature": -1}))
         self.refused(501, lambda: self.client.embed(model=MODEL, input="Hello"))
 
-    def test_a_format_needs_a_grammar(self):
-        self.refused(400, lambda: self.client.chat(model=MODEL, messages=STORY, format="json"))
-        self.refused(400, lambda: self.client.chat(model=MODEL, messages=STORY, format=support.SCHEMAS["get_time"]))
+    def test_a_format(self):
+        answer = self.client.chat(model=MODEL, messages=support.ANIMAL_QUESTION, format=support.ANIMAL, think=False,
+                                  options={"num_predict": 300})
+        support.check_animal(self, json.loads(answer.message.content))
+        answer = self.client.generate(model=MODEL, prompt="An animal.", format=support.ANIMAL, think=False, options={"num_predict": 300})
+        support.check_animal(self, json.loads(answer.response))
+        answer = self.client.chat(model=MODEL, messages=support.ANIMAL_QUESTION, format="json", think=False, options={"num_predict": 5})
+        self.assertTrue(answer.message.content.startswith("{"))
+        self.refused(400, lambda: self.client.chat(model=MODEL, messages=STORY, format={"type": "strung"}))
 
 
 if __name__ == "__main__":

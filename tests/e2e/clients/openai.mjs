@@ -109,8 +109,8 @@ check("errors", async () => {
   assert.equal((await raises(OpenAI.NotFoundError, ask({ model: "llama-3" }))).code, "model_not_found");
   assert.equal((await raises(OpenAI.BadRequestError, ask({ temperature: 3 }))).type, "invalid_request_error");
   await raises(OpenAI.BadRequestError, ask({ temperature: 3, stream: true }));
-  const format = { response_format: { type: "json_object" } };
-  assert.equal((await raises(OpenAI.BadRequestError, ask(format))).code, "unsupported_feature");
+  const format = { response_format: { type: "json_schema", json_schema: { name: "x", schema: { type: "strung" } } } };
+  assert.equal((await raises(OpenAI.BadRequestError, ask(format))).param, "response_format.json_schema.schema");
   await raises(OpenAI.AuthenticationError, ask({}, client(known.locked, { apiKey: "wrong" })));
   const long = [{ role: "user", content: "story ".repeat(600) }];
   const locked = client(known.locked, { apiKey: "right" });

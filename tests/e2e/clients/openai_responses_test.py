@@ -203,13 +203,22 @@ class Errors(unittest.TestCase):
         error = self.refused(server=support.start_server("--ctx", 256), input="story " * 600)
         self.assertEqual(error.code, "context_length_exceeded")
 
-    def test_a_format_needs_a_grammar(self):
-        schema = {"type": "json_schema", "name": "weather", "schema": support.SCHEMAS["get_weather"]}
-        for form in ({"type": "json_object"}, schema):
-            self.assertEqual(self.refused(text={"format": form}, input="In JSON.").code, "unsupported_feature")
 
-    def test_forced_calls_need_a_grammar(self):
-        self.assertEqual(self.refused(tools=TOOLS, tool_choice="required").code, "unsupported_feature")
+class Structured(unittest.TestCase):
+    def create(self, **more):
+        return client_of(mini).responses.create(**{"model": PLAIN, "input": "An animal in JSON.", "max_output_tokens": 300, **more})
+
+    def test_a_schema(self):
+        form = {"type": "json_schema", "name": "animal", "strict": True, "schema": support.ANIMAL}
+        answer = self.create(text={"format": form})
+        support.check_animal(self, json.loads(answer.output_text))
+        self.assertEqual(answer.text.format.name, "animal")
+
+    def test_forced_calls(self):
+        tool = {"type": "function", "name": "save", "description": "Saves it.", "parameters": support.ANIMAL, "strict": True}
+        answer = self.create(tools=[tool], tool_choice={"type": "function", "name": "save"})
+        [call] = answer.output
+        support.check_animal(self, json.loads(call.arguments))
 
 
 if __name__ == "__main__":

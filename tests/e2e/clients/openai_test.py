@@ -1,11 +1,14 @@
 """The openai package of Python: chat completions, completions, tools, models, errors. Responses have a test of their own."""
 
 import asyncio
+import json
 import os
 import unittest
+from typing import Annotated, Literal, Optional
 
 import openai
 import program
+import pydantic
 import support
 from support import MODEL, PLAIN, STORY
 
@@ -323,34 +326,95 @@ class Tools(unittest.TestCase):
             self.assertEqual(stream.get_final_completion().choices[0].message.content, support.ANSWER)
 
 
-class NotEnforcedYet(unittest.TestCase):
-    """What needs a grammar is refused, never ignored. With the grammar these become tests of what comes back."""
+class Animal(pydantic.BaseModel):
+    name: Annotated[str, pydantic.Field(pattern="^[A-Z][a-z]{1,8}$")]
+    legs: Annotated[int, pydantic.Field(ge=0, le=8)]
+    kind: Literal["cat", "fox", "star"]
+    friend: Optional["Friend"]
 
-    def refused(self, **more):
-        with self.assertRaises(openai.BadRequestError) as caught:
-            client_of(scripted).chat.completions.create(model=MODEL, messages=[{"role": "user", "content": "Say it in JSON."}],
-                                                        max_tokens=50, **more)
-        self.assertEqual(caught.exception.code, "unsupported_feature")
 
-    def test_json_object(self):
-        self.refused(response_format={"type": "json_object"})
+class Friend(pydantic.BaseModel):
+    age: Annotated[int, pydantic.Field(ge=1, le=99)]
+
+
+class Structured(unittest.TestCase):
+    """A small model that has never seen JSON says what it must."""
+
+    def setUp(self):
+        self.client = client_of(mini)
+
+    def create(self, **more):
+        return self.client.chat.completions.create(**{"model": PLAIN, "messages": support.ANIMAL_QUESTION, "max_tokens": 300,
+                                                      "seed": 5, **more})
 
     def test_json_schema(self):
-        self.refused(response_format={"type": "json_schema", "json_schema": {
-            "name": "weather", "strict": True, "schema": support.SCHEMAS["get_weather"]}})
+        form = {"type": "json_schema", "json_schema": {"name": "animal", "strict": True, "schema": support.ANIMAL}}
+        for seed in range(5):
+            answer = self.create(response_format=form, seed=seed, temperature=1.5).choices[0]
+            self.assertEqual(answer.finish_reason, "stop")
+            support.check_animal(self, json.loads(answer.message.content))
+        text = "".join(chunk.choices[0].delta.content or "" for chunk in self.create(response_format=form, stream=True))
+        support.check_animal(self, json.loads(text))
+        cut = self.create(response_format=form, max_tokens=4).choices[0]
+        self.assertEqual(cut.finish_reason, "length")
+        # Thinking comes first, and is free.
+        thought = self.create(model=MODEL, response_format=form, max_tokens=2000).choices[0]
+        if thought.finish_reason == "stop":
+            support.check_animal(self, json.loads(thought.message.content))
+
+    def test_parse_with_pydantic(self):
+        for seed in range(3):
+            answer = self.client.chat.completions.parse(model=PLAIN, messages=support.ANIMAL_QUESTION, response_format=Animal,
+                                                        max_tokens=300, seed=seed)
+            self.assertIsInstance(answer.choices[0].message.parsed, Animal)
+
+    def test_json_object(self):
+        answer = self.create(response_format={"type": "json_object"}).choices[0]
+        self.assertTrue(answer.message.content.startswith("{"))
+        if answer.finish_reason == "stop":
+            self.assertIsInstance(json.loads(answer.message.content), dict)
+
+    def test_a_schema_that_cannot_be_kept_to(self):
+        bad = {**support.ANIMAL, "properties": {**support.ANIMAL["properties"], "kind": {"type": "strung"}}}
+        with self.assertRaises(openai.BadRequestError) as caught:
+            self.create(response_format={"type": "json_schema", "json_schema": {"name": "animal", "schema": bad}})
+        self.assertIn("properties/kind", str(caught.exception))
+        self.assertEqual(caught.exception.type, "invalid_request_error")
 
     def test_forced_calls(self):
-        self.refused(tools=support.TOOLS, tool_choice="required")
-        self.refused(tools=support.TOOLS, tool_choice={"type": "function", "function": {"name": "get_time"}})
+        tools = [{"type": "function", "function": {"name": "save", "description": "Saves it.", "parameters": support.ANIMAL}},
+                 {"type": "function", "function": {"name": "stop"}}]
+        for model in (PLAIN, MODEL):  # thinking is given up where nobody asked for it
+            answer = self.create(model=model, tools=tools, tool_choice={"type": "function", "function": {"name": "save"}})
+            self.assertEqual(answer.choices[0].finish_reason, "tool_calls")
+            [call] = answer.choices[0].message.tool_calls
+            self.assertEqual(call.function.name, "save")
+            support.check_animal(self, json.loads(call.function.arguments))
+        answer = self.create(tools=tools, tool_choice="required", max_tokens=2000, extra_body={"parallel_tool_calls": False})
+        [call] = answer.choices[0].message.tool_calls
+        self.assertIn(call.function.name, ("save", "stop"))
+        with self.assertRaises(openai.BadRequestError):
+            self.create(tools=tools, tool_choice="required", extra_body={"thinking": {"type": "enabled"}})
 
     def test_strict_tools(self):
-        function = {**support.TOOLS[0]["function"], "strict": True}
-        self.refused(tools=[{"type": "function", "function": function}])
+        save = openai.pydantic_function_tool(Animal, name="save")
+        self.assertTrue(save["function"]["strict"])
+        answer = self.client.chat.completions.parse(model=PLAIN, messages=support.ANIMAL_QUESTION, tools=[save], max_tokens=300,
+                                                    tool_choice={"type": "function", "function": {"name": "save"}})
+        self.assertIsInstance(answer.choices[0].message.tool_calls[0].function.parsed_arguments, Animal)
+        loose = {"name": "f", "strict": True, "parameters": {"type": "object", "properties": {"a": {"type": "string"}}}}
+        with self.assertRaises(openai.BadRequestError) as caught:
+            self.create(tools=[{"type": "function", "function": loose}])
+        self.assertIn("required", str(caught.exception))
 
-    def test_plain_text_needs_no_grammar(self):
-        answer = client_of(mini).chat.completions.create(model=PLAIN, messages=STORY, max_tokens=5,
-                                                         response_format={"type": "text"})
-        self.assertTrue(answer.choices[0].message.content)
+    def test_guided_decoding(self):
+        for more in ({"guided_regex": "[a-c]{3}-\\d{2}"}, {"structured_outputs": {"regex": "[a-c]{3}-\\d{2}"}}):
+            self.assertRegex(self.create(extra_body=more).choices[0].message.content, "^[a-c]{3}-[0-9]{2}$")
+        self.assertIn(self.create(extra_body={"guided_choice": ["yes", "no"]}).choices[0].message.content, ("yes", "no"))
+        grammar = 'root ::= "(" root ")" | [0-9]'
+        self.assertRegex(self.create(extra_body={"guided_grammar": grammar}).choices[0].message.content, r"^\(*[0-9]\)*$")
+        answer = self.client.completions.create(model=PLAIN, prompt="A fox", max_tokens=50, extra_body={"guided_json": support.ANIMAL})
+        support.check_animal(self, json.loads(answer.choices[0].text))
 
 
 class Errors(unittest.TestCase):

@@ -32,6 +32,23 @@ DESCRIPTIONS = {"get_weather": "The weather in a city.", "get_time": "The time i
 TOOLS = [{"type": "function", "function": {"name": name, "description": DESCRIPTIONS[name], "parameters": schema}}
          for name, schema in SCHEMAS.items()]
 
+# Of a few tokens even where a small model decides what stands in it.
+ANIMAL = {"title": "animal", "description": "An animal.", "type": "object", "additionalProperties": False,
+          "required": ["name", "legs", "kind"],
+          "properties": {"name": {"type": "string", "pattern": "^[A-Z][a-z]{1,8}$"},
+                         "legs": {"type": "integer", "minimum": 0, "maximum": 8},
+                         "kind": {"type": "string", "enum": ["cat", "fox", "star"]}}}
+ANIMAL_QUESTION = [{"role": "user", "content": "Tell me of an animal, in JSON."}]
+
+
+def check_animal(case, animal):
+    case.assertEqual(set(animal), {"name", "legs", "kind"})
+    case.assertRegex(animal["name"], "^[A-Z][a-z]{1,8}$")
+    case.assertIs(type(animal["legs"]), int)
+    case.assertIn(animal["legs"], range(9))
+    case.assertIn(animal["kind"], ("cat", "fox", "star"))
+
+
 CACHE_STEP = 128  # cached prefixes come in multiples of this
 
 
@@ -81,6 +98,7 @@ def node(case, script, **servers):
     here = os.path.dirname(os.path.abspath(__file__))
     known = {"model": MODEL, "plain": PLAIN, "own_name": OWN_NAME, "story": STORY[0]["content"], "question": QUESTION,
              "reasoning": REASONING, "answer": ANSWER, "tools": TOOLS, "results": RESULTS,
+             "animal": ANIMAL, "animal_question": ANIMAL_QUESTION[0]["content"],
              "calls": [{"name": name, "arguments": arguments} for name, arguments in CALLS]}
     # Node looks for packages from where a script lies.
     with tempfile.TemporaryDirectory(dir=folder) as place:
