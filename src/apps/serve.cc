@@ -252,7 +252,7 @@ void serve(ServeOptions& o) {
   }());
   std::unique_ptr<TraceFile> trace;
   if (!o.trace.empty()) trace = std::make_unique<TraceFile>(o.trace);
-  const HttpConfig http = http_config(o);
+  HttpConfig http = http_config(o);
 
   const OpenModel open = open_model(o);
   const TextModel text(open.model, o.model, o.prompt_generation);
@@ -268,6 +268,7 @@ void serve(ServeOptions& o) {
   Replay replay(text.tokenizer(), text.style());
   GrammarCache grammars(text);
   Service service({text, *engine, accounts, metrics, replay, grammars, log, trace.get()}, names, o.service);
+  http.allow = [&](std::string_view path) { return service.allow(path); };
   HttpServer server(http, [&](HttpRequest request, Wake wake) {
     return service.handle(std::move(request), std::move(wake));
   });

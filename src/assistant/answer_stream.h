@@ -28,6 +28,8 @@ class AnswerStream : private ParserSink {
   // No more come. Ignored when finished.
   void finish(FinishCause cause);
   bool finished() const { return parser_.finished(); }
+  int repairs() const { return parser_.repairs(); }
+  int failures() const { return parser_.failures(); }
 
   // Sampled tokens so far (A17.9): all but the one that ended the turn; and those before "</think>".
   int64_t completion_tokens() const { return static_cast<int64_t>(parts_.size() + pending_.size()); }

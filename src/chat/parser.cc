@@ -209,6 +209,7 @@ void ChatParser::open_block(size_t consume_units, markup::Style style) {
   opened_in_ = state_;
   state_ = State::kCalls;
   style_ = style;
+  repairs_ += style != markup::Style::kToken;
   raw_.assign(newlines_, '\n');
   newlines_ = 0;
   consume(consume_units);

@@ -63,6 +63,9 @@ class ChatParser {
   bool in_reasoning() const { return state_ == State::kReasoning; }
   bool in_content() const { return state_ == State::kContent; }
   size_t discarded() const { return discarded_; }  // bytes that stood after the tool block
+  // Malformed markup so far: that was understood all the same (A17.5), and blocks in which there was no call.
+  int repairs() const { return repairs_; }
+  int failures() const { return failures_; }
 
  private:
   using Unit = markup::Unit;
@@ -153,6 +156,7 @@ class ChatParser {
   bool string_value_ = true;
   std::vector<bool> members_;  // for every open JSON object: whether it has a member; [0] is the arguments
   size_t discarded_ = 0;
+  int repairs_ = 0, failures_ = 0;
   // output
   ParserSink* sink_ = nullptr;  // during a call
   Channel channel_ = Channel::kNone;

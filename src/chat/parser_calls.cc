@@ -111,6 +111,7 @@ bool ChatParser::args_step(bool at_end) {
     open_member();
     state_ = State::kKey;
   } else if (invoke.fit == Fit::kFull) {  // the invocation before it was not closed
+    ++repairs_;
     close_invocation();
     consume(invoke.length);
     name_.clear();
@@ -154,6 +155,7 @@ bool ChatParser::kind_step() {
   if (front() == markup::kDsml && style_ == markup::Style::kToken) {
     // The tag was never ended and the next has begun: an empty value.
     const bool closing = kind_.ends_with("</");
+    ++repairs_;
     consume(1);
     string_value_ = true;
     lead_.clear();
@@ -223,10 +225,13 @@ void ChatParser::value_text(std::string_view bytes) {
 }
 
 void ChatParser::end_value() {
-  if (string_value_)
+  if (string_value_) {
     arguments("\"");
-  else if (options_.whole_values)
-    arguments(repaired(value_));
+  } else if (options_.whole_values) {
+    const std::string value = repaired(value_);
+    repairs_ += value != value_;
+    arguments(value);
+  }
 }
 
 bool ChatParser::value_step(bool at_end) {
@@ -272,15 +277,20 @@ bool ChatParser::close_tag_step() {
 void ChatParser::leave_tag() {
   const std::string_view tag = trimmed(tag_);
   if (tag_from_ == State::kCalls) {
+    failures_ += ends_block(tag) && calls_ == 0;
     state_ = ends_block(tag) ? State::kDone : State::kCalls;
     return;
   }
   if (tag.starts_with("parameter")) {
     // The end of a value, of an object made of parameters, or a tag too many.
-    if (tag_from_ == State::kArgs && members_.size() > 1) close_object();
+    if (tag_from_ == State::kArgs && members_.size() > 1)
+      close_object();
+    else
+      repairs_ += tag_from_ == State::kArgs;
     state_ = State::kArgs;
     return;
   }
+  repairs_ += tag_from_ == State::kString || !tag.starts_with("invoke");
   close_invocation();
   if (ends_block(tag)) state_ = State::kDone;
 }
@@ -295,9 +305,11 @@ void ChatParser::show_unfinished_value() {
 void ChatParser::close_everything() {
   if (state_ < State::kCalls || state_ == State::kDone) return;
   if (calls_ == 0) {
+    ++failures_;
     emit(opened_in_ == State::kReasoning ? Channel::kReasoning : Channel::kContent, raw_);
     return;
   }
+  ++repairs_;
   if (state_ == State::kKey) arguments("\": \"\"");
   if (state_ == State::kKind) arguments("\"\"");
   if (state_ == State::kValueLead) begin_value();

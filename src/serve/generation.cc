@@ -10,6 +10,7 @@
 #include "serve/ids.h"
 #include "serve/plain_stream.h"
 #include "serve/token_feed.h"
+#include "text/json_value.h"
 
 namespace hadal::serve {
 
@@ -50,6 +51,34 @@ class Generation::Choice : public ParserSink {
     else
       chat_->finish(cause);
     tell();
+  }
+  // What the engine would have told of an answer that ended, with the token of `last`, before it knew.
+  FinishInfo cut_short(TimePoint last) const {
+    const auto seconds = [](TimePoint from, TimePoint to) {
+      return std::chrono::duration<double>(to - from).count();
+    };
+    FinishInfo info;
+    info.prompt_tokens = prompt_usage.prompt;
+    info.cached_tokens = prompt_usage.cached;
+    info.generated_tokens = static_cast<int64_t>(ids.size());
+    info.queue_seconds = seconds(submitted, admitted);
+    info.prefill_seconds = seconds(admitted, prefilled);
+    info.decode_seconds = seconds(prefilled, last);
+    return info;
+  }
+  int repairs() const { return chat_ ? chat_->repairs() : 0; }
+  // Blocks that are no call and calls that nobody can act on; one that a limit cut off is not to blame.
+  int failures() const {
+    if (!chat_) return 0;
+    const auto& calls = message.message.calls;
+    const bool cut = end_->reason != FinishReason::kToolCalls;
+    int count = chat_->failures();
+    for (size_t i = 0; i < calls.size(); ++i) {
+      if (cut && i + 1 == calls.size()) break;
+      const auto arguments = parse_json(calls[i].arguments);
+      count += !arguments || !arguments->is_object();
+    }
+    return count;
   }
   // By itself: a stop string, or the end of a turn.
   bool finished() const { return end_.has_value(); }
@@ -96,7 +125,8 @@ class Generation::Choice : public ParserSink {
   const size_t prompt_index;
   const std::shared_ptr<TokenFeed> feed;
   std::optional<RequestId> request;  // once submitted
-  bool over = false;                 // nothing more comes of it
+  TimePoint submitted, admitted, prefilled;
+  bool over = false;  // nothing more comes of it
   const std::string handle = random_hex(32);
   std::vector<int32_t> ids;
   std::vector<std::string> call_ids;
@@ -183,6 +213,7 @@ Asked<void> Generation::submit(size_t index) {
   request.constraint = ask_.constraint;
   request.prompt_logits = ask_.prompt_logprobs;
   request.cache_scope = ask_.cache_scope;
+  choice.submitted = std::chrono::steady_clock::now();
   const Result<RequestId> id = context_.engine.submit(std::move(request), choice.feed);
   if (!id) return refuse(id.error());
   choice.request = *id;
@@ -213,6 +244,8 @@ void Generation::follow(size_t index) {
   Choice& choice = *choices_[index];
   if (choice.over) return;
   TokenFeed::News news = choice.feed->take();
+  if (news.admitted) choice.admitted = choice.prefilled = *news.admitted;
+  if (news.prefilled) choice.prefilled = *news.prefilled;
   if (news.cached) {
     choice.prompt_usage.cached = *news.cached;
     if (!std::exchange(started_, true)) writer_->started(choice.prompt_usage);
@@ -222,14 +255,17 @@ void Generation::follow(size_t index) {
     writer_->prompt_token(static_cast<int>(index), ++choice.prompt_position, probs);
   if (news.prefilled && index % static_cast<size_t>(ask_.n) == 0) submit_copies(index);
   if (index == 0) note_times(news.tokens);
-  for (size_t i = 0; i < news.tokens.size() && !choice.finished(); ++i)
+  TimePoint last = choice.prefilled;
+  for (size_t i = 0; i < news.tokens.size() && !choice.finished(); ++i) {
+    last = news.tokens[i].at;
     choice.push(news.tokens[i].id,
                 news.probs.empty() ? std::nullopt : std::optional(std::move(news.probs[i])));
+  }
   if (done_) return;
 
   if (!news.end && !choice.finished()) return;
   if (!news.end) context_.engine.cancel(*choice.request);  // a stop string: what it still makes is not wanted
-  const FinishInfo info = news.end.value_or(FinishInfo{});
+  const FinishInfo info = news.end ? *news.end : choice.cut_short(last);
   if (!choice.finished()) {
     const bool broken = info.reason != EndReason::kStop && info.reason != EndReason::kLength;
     if (broken && choice.ids.empty() && !head_shown_) {
@@ -245,6 +281,8 @@ void Generation::follow(size_t index) {
   choice.over = true;
   choice.report(info);
   context_.metrics.count(ServerEvent::kToolCalls, static_cast<int64_t>(choice.call_ids.size()));
+  context_.metrics.count(ServerEvent::kToolRepairs, choice.repairs());
+  context_.metrics.count(ServerEvent::kToolFailures, choice.failures());
   TokenUsage usage = choice.usage();
   if (index % static_cast<size_t>(ask_.n) != 0) usage.prompt = usage.cached = 0;  // a prompt counts once
   total_ += usage;

@@ -41,6 +41,10 @@ struct EventFamily {
 };
 constexpr EventFamily kEvents[] = {
     {ServerEvent::kToolCalls, "hadal_tool_calls_total", "Tool calls found in answers."},
+    {ServerEvent::kToolRepairs, "hadal_tool_parse_repairs_total",
+     "Times malformed markup of tool calls was understood all the same."},
+    {ServerEvent::kToolFailures, "hadal_tool_parse_failures_total",
+     "Tool calls in answers that could not be understood or whose arguments are no JSON object."},
     {ServerEvent::kDeprecatedName, "hadal_deprecated_model_names_total",
      "Requests for a model name that will go away."},
     {ServerEvent::kAuthenticationFailure, "hadal_authentication_failures_total",

@@ -42,6 +42,8 @@ struct RequestTimes {
 // Things worth counting that the engine does not see.
 enum class ServerEvent {
   kToolCalls,       // parsed out of answers
+  kToolRepairs,     // of malformed markup of tool calls
+  kToolFailures,    // markup that was no call, or arguments that are no JSON object
   kDeprecatedName,  // requests for a name that will go away
   kAuthenticationFailure,
   kRateLimited,     // 429 because of a key's limits

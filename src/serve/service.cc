@@ -93,6 +93,12 @@ std::unique_ptr<HttpAnswer> Service::handle(HttpRequest request, Wake wake) {
   }
 }
 
+// No route has a method of its own for this question, so it finds what there is besides.
+std::string Service::allow(std::string_view path) const {
+  if (path == "*") return "DELETE, GET, HEAD, OPTIONS, POST";
+  return router_.find("OPTIONS", path).allow;
+}
+
 std::unique_ptr<HttpAnswer> Service::refusal(const ApiCall& api, const ApiError& error) const {
   api.scope->facts.status = error.status;
   api.scope->facts.error = error.message;

@@ -73,6 +73,8 @@ class Service {
   Service(Parts parts, ModelNames names, ServiceConfig config);
 
   std::unique_ptr<HttpAnswer> handle(HttpRequest request, Wake wake);
+  // For HttpConfig::allow.
+  std::string allow(std::string_view path) const;
   // For /metrics; set before the first request.
   void report_connections(std::function<HttpStats()> stats) { connections_ = std::move(stats); }
   // From now on /ready says no: the server is about to go.

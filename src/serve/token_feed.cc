@@ -33,11 +33,14 @@ void TokenFeed::close() {
 }
 
 void TokenFeed::on_start(int64_t cached, int64_t) {
-  add([&](News& news) { news.cached = cached; });
+  add([&](News& news) {
+    news.cached = cached;
+    news.admitted = std::chrono::steady_clock::now();
+  });
 }
 
 void TokenFeed::on_prefill(int64_t done, int64_t total) {
-  if (done == total) add([&](News& news) { news.prefilled = true; });
+  if (done == total) add([&](News& news) { news.prefilled = std::chrono::steady_clock::now(); });
 }
 
 void TokenFeed::on_prompt_logits(int64_t position, std::span<const float> logits) {

@@ -21,7 +21,8 @@ class TokenFeed : public EventSink {
   };
   struct News {
     std::optional<int64_t> cached;  // the request has just been admitted
-    bool prefilled = false;         // the whole prompt is computed
+    std::optional<TimePoint> admitted;
+    std::optional<TimePoint> prefilled;  // the whole prompt is computed
     std::vector<TokenProbs> prompt_probs;
     std::vector<Token> tokens;
     std::vector<TokenProbs> probs;  // of each of `tokens`; empty when not asked for

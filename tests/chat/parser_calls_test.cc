@@ -202,6 +202,38 @@ TEST(Lenient, ABlockWithoutAnyCallIsText) {
   expect_parse(chat_options(), "a ｜DSML｜ b" + kEos, "a ｜DSML｜ b", {});
 }
 
+// Repairs and failures of an answer that ended by itself.
+std::pair<int, int> counts(const ParserOptions& options, const std::string& completion) {
+  ChatParser parser(options);
+  CollectingSink sink;
+  push_flat(parser, completion, 3, sink);
+  parser.finish(FinishCause::kEos, sink);
+  return {parser.repairs(), parser.failures()};
+}
+
+TEST(Lenient, WhatWasMalformedIsCounted) {
+  using Counts = std::pair<int, int>;
+  const ParserOptions chat = chat_options();
+  const std::string value = parameter("a", "b"),
+                    open = "\n\n<｜DSML｜tool_calls>\n<｜DSML｜invoke name=\"f\">\n";
+  EXPECT_EQ(counts(chat, "text <tool_calls>"), Counts(0, 0));
+  EXPECT_EQ(counts(chat, block(invoke("f", value + "\n" + parameter("n", "5", false)) + invoke("g", ""))),
+            Counts(0, 0));
+  EXPECT_EQ(counts(chat, "<tool_calls>\n<invoke name=\"f\">\n</invoke>\n</tool_calls>"), Counts(1, 0));
+  EXPECT_EQ(counts(chat, open), Counts(1, 0)) << "nothing is closed";
+  EXPECT_EQ(counts(chat, open + value + "</｜DSML｜tool_calls>"), Counts(1, 0)) << "the invocation is open";
+  EXPECT_EQ(counts(chat, open + value + "</｜DSML｜parameter></｜DSML｜invoke></｜DSML｜tool_calls>"),
+            Counts(1, 0))
+      << "a tag too many";
+  EXPECT_EQ(counts(chat, "\n\n<｜DSML｜tool_calls>\nnothing"), Counts(0, 1));
+  EXPECT_EQ(counts(chat, block("")), Counts(0, 1));
+  ParserOptions whole = chat;
+  whole.whole_values = true;
+  const std::string word = block(invoke("f", parameter("a", "Paris", false)));
+  EXPECT_EQ(counts(whole, word), Counts(1, 0));
+  EXPECT_EQ(counts(chat, word), Counts(0, 0)) << "as it came: the reader of the arguments finds out";
+}
+
 TEST(Lenient, ALimitLeavesArgumentsAsTheyAre) {
   const auto cut = [](const std::string& text) {
     const ParsedMessage result =

@@ -385,7 +385,8 @@ class Raw(program.Case):
                 self.assertEqual(connection.head()[0], 200)  # and no body: the next answer is in its place
             connection.send("OPTIONS /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nOrigin: http://localhost:3000\r\n"
                             "Access-Control-Request-Method: POST\r\n\r\n")
-            self.assertEqual(connection.answer()[0], 204)
+            status, headers, _ = connection.answer()
+            self.assertEqual((status, headers["allow"]), (204, "OPTIONS, POST"))
             for method, path, allowed in (("GET", "/v1/chat/completions", "POST"), ("DELETE", "/v1/models", "GET"),
                                           ("PUT", "/health", "GET")):
                 connection.send(f"{method} {path} HTTP/1.1\r\nHost: localhost\r\n\r\n")

@@ -85,6 +85,8 @@ TEST(Metrics, EveryPromisedNameIsThere) {
                                  "llamacpp:requests_processing",
                                  "llamacpp:requests_deferred",
                                  "hadal_tool_calls_total",
+                                 "hadal_tool_parse_repairs_total",
+                                 "hadal_tool_parse_failures_total",
                                  "hadal_replay_hits_total",
                                  "hadal_grammar_compiles_total",
                                  "hadal_grammar_cache_hits_total",

@@ -47,6 +47,13 @@ TEST(Service, UnknownPathsAndMethodsHaveTheirApisErrors) {
   EXPECT_EQ(method.status, 405);
   EXPECT_EQ(method.header("Allow"), "OPTIONS, POST");
   EXPECT_EQ(open_server().post("/rerank", "{}").status, 501);
+  const Service& service = open_server().service();
+  EXPECT_EQ(service.allow("/v1/chat/completions"), "OPTIONS, POST");
+  EXPECT_EQ(service.allow("/v1/models/x"), "GET, HEAD, OPTIONS");
+  EXPECT_EQ(service.allow("/ping"), "GET, HEAD, OPTIONS, POST");
+  EXPECT_EQ(service.allow("/api/delete"), "DELETE, OPTIONS");
+  EXPECT_EQ(service.allow("*"), "DELETE, GET, HEAD, OPTIONS, POST");
+  EXPECT_EQ(service.allow("/v1/nothing"), "");
 }
 
 TEST(Service, DeprecatedNamesAreServedWithAWarning) {

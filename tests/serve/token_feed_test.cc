@@ -22,7 +22,8 @@ TEST(TokenFeed, GivesEverythingOnceInOrder) {
   EXPECT_TRUE(feed.on_token({1, kLogits}));
   TokenFeed::News news = feed.take();
   EXPECT_EQ(news.cached, 5);
-  EXPECT_TRUE(news.prefilled);
+  ASSERT_TRUE(news.admitted && news.prefilled);
+  EXPECT_LE(*news.admitted, *news.prefilled);
   ASSERT_EQ(news.prompt_probs.size(), 2u);
   EXPECT_EQ(news.prompt_probs[0].chosen.id, 2) << "what position 0 says about the token after it";
   ASSERT_EQ(news.tokens.size(), 2u);

@@ -171,7 +171,9 @@ Connection::Awaitable<Connection::After> Connection::serve_one() {
   Reply reply{request.id, request.path, parser.http11(), request.method == "HEAD", parser.keep_alive(), {}};
   answering_ = true;
   if (request.method == "OPTIONS") {
-    ReadyAnswer options({204, "", options_headers(hub_.config.cors, request)}, "");
+    const auto& allow = hub_.config.allow;
+    const std::string methods = allow ? allow(request.path) : std::string();
+    ReadyAnswer options({204, "", options_headers(hub_.config.cors, request, methods)}, "");
     co_return co_await send_answer(options, reply);
   }
   reply.headers = cors_headers(hub_.config.cors, request);

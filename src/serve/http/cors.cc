@@ -1,6 +1,7 @@
 #include "serve/http/cors.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace hadal::serve {
 namespace {
@@ -56,8 +57,8 @@ std::vector<Header> cors_headers(const CorsPolicy& policy, const HttpRequest& re
   return headers;
 }
 
-std::vector<Header> options_headers(const CorsPolicy& policy, const HttpRequest& request) {
-  std::vector<Header> headers = {{"Allow", "GET, HEAD, POST, OPTIONS"}};
+std::vector<Header> options_headers(const CorsPolicy& policy, const HttpRequest& request, std::string allow) {
+  std::vector<Header> headers = {{"Allow", allow.empty() ? "OPTIONS" : std::move(allow)}};
   for (Header& header : cors_headers(policy, request)) headers.push_back(std::move(header));
   const auto origin = request.header("origin");
   if (policy.mode == CorsPolicy::Mode::kAny || (origin && cors_allows(policy, *origin))) {

@@ -21,8 +21,9 @@ bool cors_allows(const CorsPolicy& policy, std::string_view origin);
 // The headers every answer to `request` carries besides its own; none with kOff.
 std::vector<Header> cors_headers(const CorsPolicy& policy, const HttpRequest& request);
 
-// The headers of the answer (204) to an OPTIONS request: what a preflight asks for, or Allow alone.
-std::vector<Header> options_headers(const CorsPolicy& policy, const HttpRequest& request);
+// The headers of the answer (204) to an OPTIONS request: what a preflight asks for, or Allow alone. `allow`:
+// the methods of the path; empty: there is nothing, which the request itself will say.
+std::vector<Header> options_headers(const CorsPolicy& policy, const HttpRequest& request, std::string allow);
 
 // Whether the Host header names one of `hosts`, in any case of letters, with any port. Without the header
 // (only HTTP/1.0 may do without): true.

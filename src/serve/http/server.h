@@ -58,6 +58,9 @@ struct HttpConfig {
   std::optional<std::vector<std::string>> allowed_hosts;
   std::optional<TlsFiles> tls;  // set: HTTPS only, TLS 1.2 at least
   ErrorBody error_body;         // not set: {"error":{"message":...}}
+  // The methods of a path ("*": of any) as an Allow header lists them; empty where there is nothing. Asked by
+  // the connections' thread. Not set: empty.
+  std::function<std::string(std::string_view path)> allow;
 };
 
 struct HttpStats {

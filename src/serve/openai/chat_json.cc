@@ -23,6 +23,27 @@ void write_usage(JsonOut& json, const TokenUsage& usage) {
   json.end('}');
 }
 
+void end_chunk(JsonOut& json, const FinishReason* reason, const TokenUsage* usage, bool shows_usage) {
+  if (reason != nullptr)
+    json.field("finish_reason", finish_reason_name(*reason));
+  else
+    json.null_field("finish_reason");
+  json.end('}').end(']');
+  if (usage != nullptr)
+    write_usage(json, *usage);
+  else if (shows_usage)
+    json.null_field("usage");
+  json.end('}');
+}
+
+std::string usage_chunk(std::string head, const TokenUsage& usage) {
+  JsonOut json(head, true);
+  json.key("choices").begin('[').end(']');
+  write_usage(json, usage);
+  json.end('}');
+  return head;
+}
+
 namespace {
 
 void write_token(JsonOut& json, const Tokenizer& tokenizer, const TokenProb& token) {

@@ -92,14 +92,7 @@ class ChatStream : public AnswerWriter {
   }
   void ended(const TokenUsage& total) override {
     last_chunk(form_.usage_in_own_chunk ? nullptr : &total);
-    if (form_.usage_in_own_chunk && form_.include_usage) {
-      body_ = prefix_;
-      JsonOut json(body_, true);
-      json.key("choices").begin('[').end(']');
-      write_usage(json, total);
-      json.end('}');
-      append_sse(out_, body_);
-    }
+    if (form_.usage_in_own_chunk && form_.include_usage) append_sse(out_, usage_chunk(prefix_, total));
     append_sse(out_, "[DONE]");
   }
   void failed(const ApiError& error) override {
@@ -147,16 +140,7 @@ class ChatStream : public AnswerWriter {
       probs_[static_cast<size_t>(choice)].write(json);
     else
       json.null_field("logprobs");
-    if (reason != nullptr)
-      json.field("finish_reason", finish_reason_name(*reason));
-    else
-      json.null_field("finish_reason");
-    json.end('}').end(']');
-    if (usage != nullptr)
-      write_usage(json, *usage);
-    else if (form_.include_usage)
-      json.null_field("usage");
-    json.end('}');
+    end_chunk(json, reason, usage, form_.include_usage);
     append_sse(out_, body_);
   }
 

@@ -107,14 +107,7 @@ class CompletionStream : public CompletionWriter {
   void ended(const TokenUsage& total) override {
     const TokenUsage usage = shown_usage(total);
     write_last(form_.usage_in_own_chunk ? nullptr : &usage);
-    if (form_.usage_in_own_chunk && form_.include_usage) {
-      body_ = prefix_;
-      JsonOut json(body_, true);
-      json.key("choices").begin('[').end(']');
-      write_usage(json, usage);
-      json.end('}');
-      append_sse(out_, body_);
-    }
+    if (form_.usage_in_own_chunk && form_.include_usage) append_sse(out_, usage_chunk(prefix_, usage));
     append_sse(out_, "[DONE]");
   }
   void failed(const ApiError& error) override {
@@ -146,16 +139,7 @@ class CompletionStream : public CompletionWriter {
       at(choice).probs.write_all(json);
     else
       at(choice).probs.write(json, at(choice).characters);
-    if (reason != nullptr)
-      json.field("finish_reason", finish_reason_name(*reason));
-    else
-      json.null_field("finish_reason");
-    json.end('}').end(']');
-    if (usage != nullptr)
-      write_usage(json, *usage);
-    else if (form_.include_usage)
-      json.null_field("usage");
-    json.end('}');
+    end_chunk(json, reason, usage, form_.include_usage);
     append_sse(out_, body_);
   }
 

@@ -23,9 +23,10 @@ const CorsPolicy kOff, kAny{CorsPolicy::Mode::kAny, {}},
 
 TEST(Cors, OffSaysNothing) {
   EXPECT_TRUE(cors_headers(kOff, with({{"Origin", "https://a"}})).empty());
-  const auto options = options_headers(kOff, with({{"Origin", "https://a"}}, "OPTIONS"));
+  const auto options = options_headers(kOff, with({{"Origin", "https://a"}}, "OPTIONS"), "OPTIONS, POST");
   ASSERT_EQ(options.size(), 1u);
-  EXPECT_EQ(options[0].name, "Allow");
+  EXPECT_EQ(value(options, "Allow"), "OPTIONS, POST");
+  EXPECT_EQ(value(options_headers(kOff, with({}, "OPTIONS"), ""), "Allow"), "OPTIONS");
 }
 
 TEST(Cors, AnyOriginIsAStar) {
@@ -53,7 +54,7 @@ TEST(Cors, Preflight) {
                              {"Access-Control-Request-Private-Network", "true"}},
                             "OPTIONS");
   for (const CorsPolicy& policy : {kAny, kListed}) {
-    const auto headers = options_headers(policy, request);
+    const auto headers = options_headers(policy, request, "OPTIONS, POST");
     EXPECT_EQ(value(headers, "Access-Control-Allow-Methods"), "GET, POST, OPTIONS");
     EXPECT_EQ(value(headers, "Access-Control-Max-Age"), "86400");
     EXPECT_EQ(value(headers, "Access-Control-Allow-Private-Network"), "true");
@@ -62,7 +63,7 @@ TEST(Cors, Preflight) {
                              "anthropic-beta", "anthropic-dangerous-direct-browser-access"})
       EXPECT_NE((", " + allowed + ",").find(", " + std::string(name) + ","), std::string::npos) << name;
   }
-  const auto foreign = options_headers(kListed, with({{"Origin", "https://evil.org"}}, "OPTIONS"));
+  const auto foreign = options_headers(kListed, with({{"Origin", "https://evil.org"}}, "OPTIONS"), "OPTIONS");
   EXPECT_EQ(value(foreign, "Access-Control-Allow-Methods"), "none");
 }
 

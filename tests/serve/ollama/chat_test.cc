@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include "chat/python_json.h"
 #include "serve/json_out.h"
 #include "serve/service_fixture.h"
 
@@ -65,6 +66,19 @@ TEST(OllamaChat, AnAnswerComesAsLines) {
     EXPECT_GT(std::stoll(at(last, "total_duration").text), 0);
     EXPECT_GT(std::stoll(at(last, "eval_duration").text), 0);
   }
+}
+
+TEST(OllamaChat, AStopStringEndsItAndTheTimesAreToldAllTheSame) {
+  const std::string fields = R"("think":false,"stream":false,"options":{"seed":3,"num_predict":25)";
+  const std::string all = text(chat(fields + "}"), "message.content");
+  ASSERT_GT(all.size(), 20u);
+  const std::string stop = all.substr(10, 4);
+  const Reply reply = chat(fields + R"(,"stop":[)" + python_json_string(stop) + "]}");
+  ASSERT_EQ(reply.status, 200) << reply.body;
+  EXPECT_EQ(text(reply, "message.content"), all.substr(0, all.find(stop)));
+  EXPECT_EQ(text(reply, "done_reason"), "stop");
+  for (const char* name : {"total_duration", "prompt_eval_duration", "eval_duration", "eval_count"})
+    EXPECT_GT(std::stoll(text(reply, name)), 0) << name;
 }
 
 TEST(OllamaChat, ThinkingIsAPartOfTheMessage) {
