@@ -27,8 +27,8 @@ class AgentCase(unittest.TestCase):
         folder = os.environ["HADAL_CLIENTS_FOLDER"]
         self.program = os.path.join(folder, "node", "node_modules", ".bin", self.PACKAGE)
         self.surroundings = {**environment.surroundings(folder), "HOME": self.home, "TERM": "dumb"}
-        for name in ("PYTHONPATH", "PYTHONDONTWRITEBYTECODE", "HADAL_CLIENTS_FOLDER"):
-            del self.surroundings[name]
+        for name in ("PYTHONPATH", "PYTHONPYCACHEPREFIX", "HADAL_CLIENTS_FOLDER"):
+            self.surroundings.pop(name, None)
 
     def turn(self, *command, **variables):
         done = subprocess.run([self.program, *command], cwd=self.work, stdin=subprocess.DEVNULL, capture_output=True,

@@ -4,7 +4,9 @@ import { APICallError, generateObject, generateText, jsonSchema, stepCountIs, st
 import { assert, check, known, run } from "./check.mjs";
 
 const provider = (url, more = {}) =>
-  createOpenAICompatible({ name: "hadal", baseURL: `${url}/v1`, apiKey: "none", includeUsage: true, ...more });
+  createOpenAICompatible({
+    name: "hadal", baseURL: `${url}/v1`, apiKey: "none", includeUsage: true, supportsStructuredOutputs: true, ...more,
+  });
 const mini = provider(known.mini);
 const scripted = provider(known.scripted);
 const story = { model: mini(known.plain), prompt: known.story, maxOutputTokens: 60, seed: 3, maxRetries: 0 };
