@@ -74,6 +74,14 @@ class ExprPool {
   bool matches(ExprId e, std::string_view utf8);
   // Where it is any so many characters, neither more nor less than told: the most; otherwise none.
   std::optional<uint32_t> any_run(ExprId e) const;
+  // An expression that stands for this one as long as at most `chars` characters are read: what follows any
+  // of them is something or nothing, and may end, in both alike. It does not tell how much is left of long
+  // repetitions, so it stands for many. Itself, and kUnbounded, where that cannot be.
+  struct Relaxed {
+    ExprId e = kNone;
+    uint32_t chars = kUnbounded;
+  };
+  Relaxed relaxed(ExprId e) { return nodes_[e].may_be_empty ? Relaxed{e, kUnbounded} : relax(e, 0); }
   // Whether it has no text. Throws Error{kInvalidInput} where finding out takes too long.
   bool empty(ExprId e);
   // For a literal set that has read a whole literal: its tag; -1 for anything else.
@@ -118,6 +126,7 @@ class ExprPool {
   void grow(int64_t bytes);
   std::span<const ExprId> children(const Node& node) const { return {&lists_[node.a], node.b}; }
   std::vector<Piece> compute_pieces(ExprId e);
+  Relaxed relax(ExprId e, int depth);
   ExprId guard(ExprId e, int depth, std::unordered_map<ExprId, ExprId>& known);
   void add_unknown_parts(ExprId e, std::vector<ExprId>& into) const;
   std::vector<Piece> set_pieces(const CharSet& chars) const;
@@ -138,6 +147,7 @@ class ExprPool {
   std::vector<std::shared_ptr<const LiteralSet>> literals_;
   std::vector<std::unique_ptr<std::vector<Piece>>> pieces_;  // by expression, null: not computed
   std::vector<uint8_t> emptiness_;                           // by expression: unknown, no, yes
+  std::unordered_map<ExprId, Relaxed> relaxed_;
   CharClasses classes_;
   uint32_t loops_ = 0;
   int64_t bytes_ = 0;

@@ -13,7 +13,9 @@ namespace hadal::grammar {
 namespace {
 
 constexpr size_t kEmptinessStates = 4000;
-constexpr int kMostGuarded = 2000;  // elements in a row that may be empty, in a loop
+constexpr int kMostGuarded = 2000;    // elements in a row that may be empty, in a loop
+constexpr uint32_t kFewRepeats = 16;  // not relaxed
+constexpr int kMostRelaxed = 8;       // levels, and elements in a row
 constexpr uint32_t kFirstSurrogate = 0xD800, kLastSurrogate = 0xDFFF;
 
 }  // namespace
@@ -70,6 +72,49 @@ ExprId ExprPool::guard(ExprId e, int depth, std::unordered_map<ExprId, ExprId>& 
   }
   known.emplace(e, guarded);
   return guarded;
+}
+
+// Each repetition reads a character at least, so within `chars` characters no maximum beyond is met, and no
+// minimum beyond.
+ExprPool::Relaxed ExprPool::relax(ExprId e, int depth) {
+  const Node node = nodes_[e];
+  if (depth > kMostRelaxed ||
+      (node.kind != Kind::kRepeat && node.kind != Kind::kConcat && node.kind != Kind::kOr))
+    return {e, kUnbounded};
+  if (const auto known = relaxed_.find(e); depth == 0 && known != relaxed_.end()) return known->second;
+  Relaxed whole{e, kUnbounded};
+  const auto part = [&](ExprId id) {
+    const Relaxed one = relax(id, depth + 1);
+    whole.chars = std::min(whole.chars, one.chars);
+    return one.e;
+  };
+  if (node.kind == Kind::kRepeat) {
+    const ExprId body = part(node.a);
+    uint32_t min = node.c, max = node.d;
+    if (max != kUnbounded && max > kFewRepeats) {
+      whole.chars = std::min(whole.chars, max);
+      max = kUnbounded;
+    }
+    if (min > kFewRepeats) {
+      whole.chars = std::min(whole.chars, kFewRepeats - 1);
+      min = kFewRepeats;
+    }
+    whole.e = repeat(body, min, max);
+  } else if (node.kind == Kind::kConcat) {
+    std::vector<ExprId> parts;
+    ExprId rest = e;
+    for (; nodes_[rest].kind == Kind::kConcat && parts.size() < kMostRelaxed; rest = nodes_[rest].b)
+      parts.push_back(nodes_[rest].a);
+    if (nodes_[rest].kind != Kind::kConcat) rest = part(rest);
+    for (; !parts.empty(); parts.pop_back()) rest = concat(part(parts.back()), rest);
+    whole.e = rest;
+  } else if (node.b <= 64) {
+    std::vector<ExprId> parts(children(node).begin(), children(node).end());
+    for (ExprId& one : parts) one = part(one);
+    whole.e = either(std::move(parts));
+  }
+  if (depth == 0) relaxed_.emplace(e, whole);
+  return whole;
 }
 
 bool ExprPool::empty(ExprId e) {

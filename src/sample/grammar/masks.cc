@@ -29,16 +29,17 @@ std::bitset<256> Masks::child_bytes(const Trie& trie, uint32_t node) const {
 }
 
 // Every node of [begin, end), a forest, that the state leads to: token(id) for a token that ends there,
-// exit_at(node, state) where the terminal may end and the trie goes on. Subtrees without tokens of at least
-// min_chars characters are left out.
+// exit_at(node, state, characters so far) where the terminal may end and the trie goes on. Subtrees without
+// tokens of at least min_chars characters are left out.
 template <class Token, class ExitAt>
 void Masks::walk(const Trie& trie, uint32_t begin, uint32_t end, StateId state, int min_chars, Token&& token,
                  ExitAt&& exit_at) {
   struct Level {
     uint32_t end;
     StateId state;
+    int chars;
   };
-  std::vector<Level> levels{{end, state}};
+  std::vector<Level> levels{{end, state, 0}};
   const Trie::Node* nodes = trie.nodes.data();
   for (uint32_t i = begin; i < end;) {
     while (levels.back().end <= i) levels.pop_back();
@@ -52,8 +53,9 @@ void Masks::walk(const Trie& trie, uint32_t begin, uint32_t end, StateId state, 
     if (node.token >= 0) token(node.token);
     if (node.end > i + 1) {
       terminals_.fill(to);
-      if (terminals_.accepts(to)) exit_at(i, to);
-      levels.push_back({node.end, to});
+      const int chars = levels.back().chars + ((node.byte & 0xC0) != 0x80);
+      if (terminals_.accepts(to)) exit_at(i, to, chars);
+      levels.push_back({node.end, to, chars});
     }
     ++i;
   }
@@ -123,6 +125,7 @@ Masks::Reach Masks::reach(StateId state, bool followed) {
 const Masks::Local& Masks::local(StateId state, bool followed) {
   if (const auto known = locals_[followed].find(state); known != locals_[followed].end())
     return known->second;
+  if (const Local* relaxed = by_relaxed(state, followed)) return *relaxed;
   Local local;  // kept when it is whole: finding it may throw
   terminals_.fill(state);
   local.specials = terminals_.specials(state);
@@ -139,8 +142,8 @@ const Masks::Local& Masks::local(StateId state, bool followed) {
   const auto collect = [&](const Trie& trie, bool in_rest, int least) {
     walk(
         trie, 1, trie.nodes[0].end, state, least, [&](int32_t token) { local.tokens.push_back(token); },
-        [&](uint32_t node, StateId ended) {
-          if (followed) local.exits.push_back({in_rest, node, ended, child_bytes(trie, node)});
+        [&](uint32_t node, StateId ended, int chars) {
+          if (followed) local.exits.push_back({in_rest, node, ended, chars, child_bytes(trie, node)});
         });
   };
   if (walk_plain) collect(vocabulary_.plain(), false, min_chars);
@@ -167,6 +170,45 @@ const Masks::Local& Masks::local(StateId state, bool followed) {
   return locals_[followed].emplace(state, std::move(local)).first->second;
 }
 
+// Where a long repetition is on its way, how much of it is left matters only to tokens that are longer: the
+// others are those of any such state. Null where there is nothing of the kind.
+const Masks::Local* Masks::by_relaxed(StateId state, bool followed) {
+  const ExprId between = terminals_.between(state);
+  const bool json = terminals_.in_json_string(state);
+  ExprPool& pool = automaton_.pool();
+  if (between == ExprPool::kNone || (json && pool.any_run(between))) return nullptr;  // slices do for any run
+  const ExprPool::Relaxed relaxed = pool.relaxed(between);
+  if (relaxed.e == between) return nullptr;
+  const Local& any = local(json ? terminals_.inside(relaxed.e) : terminals_.raw(relaxed.e), followed);
+  if (relaxed.chars >= static_cast<uint32_t>(vocabulary_.longest()) &&
+      vocabulary_.longest() < Vocabulary::kMostChars)
+    return &any;
+  const int most = std::min(static_cast<int>(relaxed.chars), Vocabulary::kMostChars - 1);
+  Local local;
+  local.specials = any.specials;
+  auto bits = std::make_unique<TokenBits>(vocabulary_.words());
+  const TokenBits& short_ones = vocabulary_.up_to(most);
+  for (const int32_t token : any.tokens) set(token, *bits);
+  for (size_t i = 0; i < bits->size(); ++i)
+    (*bits)[i] =
+        ((*bits)[i] | (any.bits ? (*any.bits)[i] : 0) | (any.slice ? (*any.slice)[i] : 0)) & short_ones[i];
+  for (const Exit& exit : any.exits)
+    if (exit.chars <= most) local.exits.push_back(exit);
+  terminals_.fill(state);
+  for (const bool in_rest : {false, true}) {
+    const Trie& trie = in_rest ? vocabulary_.rest() : vocabulary_.plain();
+    walk(
+        trie, 1, trie.nodes[0].end, state, most + 1, [&](int32_t token) { set(token, *bits); },
+        [&](uint32_t node, StateId ended, int chars) {
+          if (followed && chars > most)
+            local.exits.push_back({in_rest, node, ended, chars, child_bytes(trie, node)});
+        });
+  }
+  local.bits = std::move(bits);
+  bytes_ += static_cast<int64_t>(sizeof(Local) + 4 * vocabulary_.words() + sizeof(Exit) * local.exits.size());
+  return &locals_[followed].emplace(state, std::move(local)).first->second;
+}
+
 // Tokens that go on below `node` of the trie, where a terminal has ended.
 void Masks::follow(const Trie& trie, uint32_t node, StateId ended, NodeId next, StackId stack,
                    std::span<uint32_t> bits) {
@@ -176,7 +218,7 @@ void Masks::follow(const Trie& trie, uint32_t node, StateId ended, NodeId next, 
   for (const Config& config : then.configs) {
     walk(
         trie, node + 1, trie.nodes[node].end, config.state, 0, [&](int32_t token) { set(token, bits); },
-        [&](uint32_t deeper, StateId state) {
+        [&](uint32_t deeper, StateId state, int) {
           follow(trie, deeper, state, config.next, config.stack, bits);
         });
   }
@@ -221,7 +263,7 @@ void Masks::allow(const GrammarState& state, std::span<uint32_t> bits) {
         walk(
             trie, exit.node + 1, trie.nodes[exit.node].end, next.state, 0,
             [&](int32_t token) { set(token, bits); },
-            [&](uint32_t deeper, StateId ended) {
+            [&](uint32_t deeper, StateId ended, int) {
               follow(trie, deeper, ended, next.next, next.stack, bits);
             });
       }

@@ -33,6 +33,7 @@ class Masks {
     bool in_rest = false;
     uint32_t node = 0;
     StateId state = 0;
+    int chars = 0;           // of the token up to there
     std::bitset<256> bytes;  // that lead further in the trie
   };
   // What a state of a terminal allows by itself.
@@ -49,6 +50,7 @@ class Masks {
   };
 
   const Local& local(StateId state, bool followed);
+  const Local* by_relaxed(StateId state, bool followed);
   Reach reach(StateId state, bool followed);
   template <class Token, class ExitAt>
   void walk(const Trie& trie, uint32_t begin, uint32_t end, StateId state, int min_chars, Token&& token,

@@ -93,19 +93,34 @@ Vocabulary::Vocabulary(Tokenizer tokenizer, int32_t size) : tokenizer_(std::move
   for (const Token& token : rest)
     if (std::ranges::none_of(token.bytes, [](char c) { return static_cast<unsigned char>(c) < 0x20; }))
       longest_rest_ = std::max(longest_rest_, characters(token.bytes));
+  const auto by_length = [this](std::span<const Token> tokens, std::vector<TokenBits>& lists) {
+    for (const Token& token : tokens) {
+      TokenBits& bits = lists[static_cast<size_t>(std::min(characters(token.bytes), kMostChars))];
+      set_bit(bits, token.id);
+      for (const int32_t other : same(token.id)) set_bit(bits, other);
+    }
+  };
+  const auto add_shorter = [this](std::vector<TokenBits>& lists) {
+    for (size_t chars = 1; chars < lists.size(); ++chars)
+      for (size_t word = 0; word < words(); ++word) lists[chars][word] |= lists[chars - 1][word];
+  };
   up_to_.assign(static_cast<size_t>(longest_plain_) + 1, TokenBits(words()));
-  for (const Token& token : plain) {
-    TokenBits& bits = up_to_[static_cast<size_t>(std::min(characters(token.bytes), kMostChars))];
-    set_bit(bits, token.id);
-    for (const int32_t other : same(token.id)) set_bit(bits, other);
-  }
-  for (size_t chars = 1; chars < up_to_.size(); ++chars)
-    for (size_t word = 0; word < words(); ++word) up_to_[chars][word] |= up_to_[chars - 1][word];
+  by_length(plain, up_to_);
+  add_shorter(up_to_);
+  const int longest = std::max(longest_plain_, std::min(longest_rest_, kMostChars));
+  all_up_to_.assign(static_cast<size_t>(longest) + 1, TokenBits(words()));
+  by_length(plain, all_up_to_);
+  by_length(rest, all_up_to_);
+  add_shorter(all_up_to_);
 }
 
 std::span<const int32_t> Vocabulary::same(int32_t id) const {
   const auto found = std::ranges::equal_range(same_, id, {}, &std::pair<int32_t, int32_t>::first);
   return {other_.data() + (found.begin() - same_.begin()), found.size()};
+}
+
+const TokenBits& Vocabulary::up_to(int chars) const {
+  return all_up_to_[static_cast<size_t>(std::clamp(chars, 0, longest()))];
 }
 
 const TokenBits& Vocabulary::plain_up_to(int chars) const {

@@ -52,6 +52,9 @@ class Vocabulary {
   // Plain tokens of at most so many characters.
   static constexpr int kMostChars = 255;
   const TokenBits& plain_up_to(int chars) const;
+  // Tokens of text, plain or not, of at most so many characters; and what the longest has.
+  const TokenBits& up_to(int chars) const;
+  int longest() const { return static_cast<int>(all_up_to_.size()) - 1; }
   int longest_plain() const { return longest_plain_; }
   // Characters of the longest of the rest that has no control character.
   int longest_rest() const { return longest_rest_; }
@@ -62,7 +65,7 @@ class Vocabulary {
   Trie plain_, rest_;
   std::vector<std::pair<int32_t, int32_t>> same_;  // (in the trie, other), sorted
   std::vector<int32_t> other_;
-  std::vector<TokenBits> up_to_;  // by characters
+  std::vector<TokenBits> up_to_, all_up_to_;  // by characters
   int longest_plain_ = 0, longest_rest_ = 0;
 };
 

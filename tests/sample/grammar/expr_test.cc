@@ -268,6 +268,47 @@ TEST(ExprPool, Loops) {
   EXPECT_TRUE(pool.empty(endless));
 }
 
+TEST(ExprPool, RelaxedIsTheSameForSoLong) {
+  EXPECT_TRUE(rc::check("relaxed expressions go on as the others do", [] {
+    ExprPool pool;
+    std::mt19937 random(*rc::gen::noShrink(rc::gen::resize(100, rc::gen::arbitrary<uint32_t>())));
+    const std::function<ExprId(int)> make = [&](int depth) -> ExprId {
+      const auto min = static_cast<uint32_t>(random() % 2 ? random() % 3 : 17 + random() % 5);
+      const uint32_t max =
+          random() % 4 == 0 ? ExprPool::kUnbounded : min + static_cast<uint32_t>(random() % 25);
+      switch (depth == 0 ? 0 : random() % 4) {
+        case 0:
+          return pool.set({{'a', static_cast<uint32_t>('a' + random() % 3)}});
+        case 1:
+          return pool.either({make(depth - 1), make(depth - 1)});
+        case 2:
+          return pool.concat(make(depth - 1), make(depth - 1));
+        default:
+          return pool.repeat(make(depth - 1), min, max);
+      }
+    };
+    const ExprId e = pool.repeat(make(3), 0, 30);
+    const ExprPool::Relaxed relaxed = pool.relaxed(e);
+    ExprId a = e, b = relaxed.e;
+    for (uint32_t i = 0; i <= std::min(relaxed.chars, 60u) && a != ExprPool::kNone; ++i) {
+      RC_ASSERT(b != ExprPool::kNone);
+      RC_ASSERT(pool.nullable(a) == pool.nullable(b));
+      const auto c = static_cast<uint32_t>('a' + random() % 3);
+      if (i < relaxed.chars)
+        RC_ASSERT((pool.derive(a, c) == ExprPool::kNone) == (pool.derive(b, c) == ExprPool::kNone));
+      a = pool.derive(a, c);
+      b = pool.derive(b, c);
+    }
+  }));
+  ExprPool pool;
+  const ExprId letter = pool.set({{'a', 'z'}});
+  EXPECT_EQ(pool.relaxed(pool.repeat(letter, 0, 50)).e, pool.relaxed(pool.repeat(letter, 0, 40)).e);
+  EXPECT_EQ(pool.relaxed(pool.repeat(letter, 64, 64)).e, pool.relaxed(pool.repeat(letter, 40, 40)).e);
+  EXPECT_EQ(pool.relaxed(pool.repeat(letter, 0, 50)).chars, 50u);
+  EXPECT_EQ(pool.relaxed(pool.repeat(letter, 0)).chars, ExprPool::kUnbounded);
+  EXPECT_EQ(pool.relaxed(pool.negate(pool.repeat(letter, 0, 50))).chars, ExprPool::kUnbounded);
+}
+
 TEST(ExprPool, Enumerates) {
   ExprPool pool;
   std::vector<std::string> texts;

@@ -25,12 +25,34 @@ ExprId regex(Automaton& automaton, const char* pattern) {
 // Grammars of one terminal, of several in a row, of choices, and of calls.
 std::vector<std::pair<std::string, Build>> testing_grammars() {
   std::vector<std::pair<std::string, Build>> all;
-  for (const char* pattern :
-       {"[\\s\\S]*",        "[^b]*b",         "a{1,5}",     "[a-c]{2,}",     "(ab|ba)*",
-        "[^a\"]{0,3}",      ".{3}",           ".{0,6}x?",   "é*a?",          "[\\u0080-\\uFFFF]*",
-        "(a|b|ab|ba)+c?",   "\\d+(\\.\\d+)?", "(?!.*bb).*", "(?=.*a).{2,5}", "[\\u{1F000}-\\u{1FFFF}]a*",
-        "([^b]|bb)*",       "(.a)*",          "(..)*",      ".{2}|[^a]*",    "[^\\u2028]*",
-        "a*(😀|é)?[ab]{3}", "\"[^\"]*\"",     "(?:.{4})?"}) {
+  for (const char* pattern : {"[\\s\\S]*",
+                              "[^b]*b",
+                              "a{1,5}",
+                              "[a-c]{2,}",
+                              "(ab|ba)*",
+                              "[^a\"]{0,3}",
+                              ".{3}",
+                              ".{0,6}x?",
+                              "é*a?",
+                              "[\\u0080-\\uFFFF]*",
+                              "(a|b|ab|ba)+c?",
+                              "\\d+(\\.\\d+)?",
+                              "(?!.*bb).*",
+                              "(?=.*a).{2,5}",
+                              "[\\u{1F000}-\\u{1FFFF}]a*",
+                              "([^b]|bb)*",
+                              "(.a)*",
+                              "(..)*",
+                              ".{2}|[^a]*",
+                              "[^\\u2028]*",
+                              "a*(😀|é)?[ab]{3}",
+                              "\"[^\"]*\"",
+                              "(?:.{4})?",
+                              "[a-c]{1,30}",
+                              "[^b]{18,40}x?",
+                              "([ab]{0,20}c){1,18}b",
+                              "(a{17}|[bc]{20,30}é?){2}",
+                              "(aa|b){0,24}c{0,3}"}) {
     all.emplace_back(std::string("raw ") + pattern, [pattern](Automaton& automaton) {
       return automaton.terminal_node(automaton.terminals().raw(regex(automaton, pattern)), automaton.end());
     });

@@ -70,7 +70,13 @@ inline std::shared_ptr<const Vocabulary> small_vocabulary(int32_t extra_logits =
                             "aaaaaaaa",
                             "bab",
                             "a\nb",
-                            "\x01"})
+                            "\x01",
+                            "aaaaaaaaaaaaaaaaaaaaaaaa",
+                            "abababababababababababababab",
+                            "bcbcbcbcbcbcbcbcbcbc",
+                            "aaaaaaaaaaaaaaaaaaaaa\"",
+                            "cccccccccccccccccccccccccccccccccccccccccc",
+                            "aaaaaaaaaaaaaaaaaabbb"})
     if (const std::string spelled = hadal::testing::spelled(token); !vocab.contains(spelled))
       vocab[spelled] = id++;
   Tokenizer tokenizer = Tokenizer::parse(file.dump(), "small");
