@@ -73,11 +73,12 @@ class JsonGrammar : public NodeSource {
     kArrayMore,       // {state}: behind an element
   };
   struct ObjectState {
-    uint32_t shape = 0;      // in objects_
-    uint32_t position = 0;   // the first property that may still come, where they come in order
-    uint32_t count = 0;      // keys so far, where there is a limit
-    uint32_t others = 0;     // whether one of them was undeclared
-    uint32_t needs = 0;      // that are met, a bit each
+    uint32_t shape = 0;     // in objects_
+    uint32_t position = 0;  // the first property that may still come, where they come in order
+    uint32_t count = 0;     // keys so far, where there is a limit
+    uint32_t others = 0;    // whether one of them was undeclared
+    uint32_t needs = 0;     // that are met, a bit each
+    uint32_t held = 0;  // those that an undeclared key met, which must not be undone by writing the key again
     std::vector<bool> seen;  // properties
     auto operator<=>(const ObjectState&) const = default;
   };

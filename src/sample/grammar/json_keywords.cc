@@ -326,7 +326,8 @@ ObjectShape Shapes::object_keywords(PlaceId place) {
           continue;
         }
         strings(value);
-        for (const JsonValue& name : value.items) shape.dependent.emplace_back(first, property(name.text));
+        for (const JsonValue& name : value.items)
+          if (name.text != dependent->keys[i]) shape.dependent.emplace_back(first, property(name.text));
       }
   shape.min = count(place, "minProperties", 0);
   shape.max = count(place, "maxProperties", kNoLimit);

@@ -131,21 +131,30 @@ std::vector<JsonGrammar::Way> JsonGrammar::other_ways(const ObjectState& state) 
   if (!other_may_come(state)) return ways;
   for (uint32_t c = 0; c < shape.others.size(); ++c) {
     const ExprId keys = objects_[index].other_keys[c];
-    for (uint32_t met = 0; keys != ExprPool::kNone && met < 1u << shape.needs.size(); ++met) {
-      if (met & state.needs) continue;
-      std::vector<ExprId> all{keys};
-      for (uint32_t n = 0; n < shape.needs.size(); ++n)
-        if (met >> n & 1) all.push_back(shape.needs[n].keys);
-      ObjectState then = state;
-      then.count += shape.max != kNoLimit;
-      then.others = 1;
-      then.position = static_cast<uint32_t>(shape.properties.size());
-      then.needs |= met;
-      const ExprId narrowed = pool_.both(all);
-      const FormulaId value = shapes_.with_needs(shape, shape.others[c].value, met);
-      if (pool_.empty(narrowed) || !shapes_.inhabited(value) || !needs_can_be_met(then)) continue;
-      ways.push_back({narrowed, value, intern(std::move(then))});
-    }
+    if (keys == ExprPool::kNone) continue;
+    const uint32_t n_sets = 1u << shape.needs.size();
+    for (uint32_t met = 0; met < n_sets; ++met)
+      for (uint32_t again = 0; again < n_sets && !(met & state.needs); ++again) {
+        if (again & ~state.held) continue;
+        std::vector<ExprId> all{keys};
+        ObjectState then = state;
+        for (uint32_t n = 0; n < shape.needs.size(); ++n) {
+          const uint32_t bit = 1u << n;
+          if ((met | again) & bit)
+            all.push_back(shape.needs[n].keys);
+          else if (state.held & bit)
+            all.push_back(pool_.negate(shape.needs[n].keys));
+          if ((met & bit) && !style_.any_order && shape.needs[n].value != Formulas::kAlways) then.held |= bit;
+        }
+        then.count += shape.max != kNoLimit;
+        then.others = 1;
+        then.position = static_cast<uint32_t>(shape.properties.size());
+        then.needs |= met;
+        const ExprId narrowed = pool_.both(all);
+        const FormulaId value = shapes_.with_needs(shape, shape.others[c].value, met | again);
+        if (pool_.empty(narrowed) || !shapes_.inhabited(value) || !needs_can_be_met(then)) continue;
+        ways.push_back({narrowed, value, intern(std::move(then))});
+      }
   }
   return ways;
 }
