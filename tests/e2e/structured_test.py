@@ -46,7 +46,10 @@ class Structured(program.Case):
             self.assertTrue(answer.startswith('{"name":"'), answer)
             self.assertIn('","legs":', answer)
         self.assertRegex(self.answer("--schema", schema, "--json-space", "python"), r'^\{"name": ".*", "legs": \d')
-        self.check(json.loads(self.answer("--schema", schema, "--json-space", "any")))
+        # White space is all that such a model may say without end.
+        spaced = json.loads(self.answer("--schema", schema, "--json-space", "any", "--json"))
+        if spaced["finish_reason"] == "stop":
+            self.check(json.loads(spaced["content"]))
         self.check(json.loads(self.answer("--schema", schema, "--raw")))
         thought = json.loads(self.answer("--schema", schema, "--think", "high", "--json", tokens=2000))
         if thought["finish_reason"] == "stop":
