@@ -65,7 +65,10 @@ void JsonGrammar::visit_all() {
   for (const FormulaId formula : std::vector<FormulaId>(seen.begin(), seen.end())) {
     if (!shapes_.inhabited(formula)) continue;
     const ValueShape& shape = shapes_.of(formula);
-    for (const ArrayShape& array : shape.arrays) array_index(array);
+    for (const ObjectShape& object : shape.objects)
+      if (shapes_.inhabited(object)) object_index(object);
+    for (const ArrayShape& array : shape.arrays)
+      if (shapes_.inhabited(array)) array_index(array);
   }
 }
 
