@@ -81,7 +81,7 @@ class ExprPool {
     ExprId e = kNone;
     uint32_t chars = kUnbounded;
   };
-  Relaxed relaxed(ExprId e) { return nodes_[e].may_be_empty ? Relaxed{e, kUnbounded} : relax(e, 0); }
+  Relaxed relaxed(ExprId e) { return relax(e, 0); }
   // Whether it has no text. Throws Error{kInvalidInput} where finding out takes too long.
   bool empty(ExprId e);
   // For a literal set that has read a whole literal: its tag; -1 for anything else.
@@ -127,6 +127,12 @@ class ExprPool {
   std::span<const ExprId> children(const Node& node) const { return {&lists_[node.a], node.b}; }
   std::vector<Piece> compute_pieces(ExprId e);
   Relaxed relax(ExprId e, int depth);
+  Relaxed relax_limited(const Node& node, ExprId e, int depth);
+  struct Lengths {
+    uint64_t shortest = 0, to_go = 0;
+  };
+  Lengths lengths(ExprId e, int depth);
+  Lengths find_lengths(const Node& node, ExprId e, int depth);
   ExprId guard(ExprId e, int depth, std::unordered_map<ExprId, ExprId>& known);
   void add_unknown_parts(ExprId e, std::vector<ExprId>& into) const;
   std::vector<Piece> set_pieces(const CharSet& chars) const;
@@ -148,6 +154,7 @@ class ExprPool {
   std::vector<std::unique_ptr<std::vector<Piece>>> pieces_;  // by expression, null: not computed
   std::vector<uint8_t> emptiness_;                           // by expression: unknown, no, yes
   std::unordered_map<ExprId, Relaxed> relaxed_;
+  std::unordered_map<ExprId, Lengths> lengths_;
   CharClasses classes_;
   uint32_t loops_ = 0;
   int64_t bytes_ = 0;

@@ -13,9 +13,12 @@ namespace hadal::grammar {
 namespace {
 
 constexpr size_t kEmptinessStates = 4000;
-constexpr int kMostGuarded = 2000;    // elements in a row that may be empty, in a loop
-constexpr uint32_t kFewRepeats = 16;  // not relaxed
-constexpr int kMostRelaxed = 8;       // levels, and elements in a row
+constexpr int kMostGuarded = 2000;     // elements in a row that may be empty, in a loop
+constexpr uint32_t kFewRepeats = 16;   // not relaxed
+constexpr int kMostRelaxed = 24;       // levels
+constexpr size_t kMostRelaxedRow = 8;  // elements
+constexpr size_t kMostRelaxedParts = 64;
+constexpr uint64_t kLong = uint64_t{1} << 31;  // or not known
 constexpr uint32_t kFirstSurrogate = 0xD800, kLastSurrogate = 0xDFFF;
 
 }  // namespace
@@ -74,14 +77,92 @@ ExprId ExprPool::guard(ExprId e, int depth, std::unordered_map<ExprId, ExprId>& 
   return guarded;
 }
 
+// The length of its shortest text, and what the shortest text may have of whatever it comes to be: upper
+// bounds. Of expressions that are not plain nothing is known.
+ExprPool::Lengths ExprPool::lengths(ExprId e, int depth) {
+  if (nodes_[e].may_be_empty || depth > kMostRelaxed) return {kLong, kLong};
+  if (const auto known = lengths_.find(e); known != lengths_.end()) return known->second;
+  const Lengths found = find_lengths(nodes_[e], e, depth);
+  lengths_.emplace(e, found);
+  return found;
+}
+
+ExprPool::Lengths ExprPool::find_lengths(const Node& node, ExprId e, int depth) {
+  const auto sum = [](uint64_t a, uint64_t b) { return std::min(a + b, kLong); };
+  switch (node.kind) {
+    case Kind::kNone:
+    case Kind::kEmpty:
+      return {0, 0};
+    case Kind::kSet:
+      return {1, 1};
+    case Kind::kConcat: {
+      std::vector<Lengths> parts;
+      ExprId rest = e;
+      for (; nodes_[rest].kind == Kind::kConcat; rest = nodes_[rest].b) {
+        parts.push_back(lengths(nodes_[rest].a, depth + 1));
+        if (parts.size() > kMostRelaxedParts) return {kLong, kLong};
+      }
+      Lengths whole = lengths(rest, depth + 1);
+      for (; !parts.empty(); parts.pop_back())
+        whole = {sum(parts.back().shortest, whole.shortest),
+                 std::max(sum(parts.back().to_go, whole.shortest), whole.to_go)};
+      return whole;
+    }
+    case Kind::kOr: {
+      if (node.b > kMostRelaxedParts) return {kLong, kLong};
+      Lengths whole{kLong, 0};
+      for (const ExprId child : children(node)) {
+        const Lengths one = lengths(child, depth + 1);
+        whole = {std::min(whole.shortest, one.shortest), std::max(whole.to_go, one.to_go)};
+      }
+      return whole;
+    }
+    case Kind::kRepeat: {
+      const Lengths one = lengths(node.a, depth + 1);
+      const uint64_t others = node.c > 1 ? node.c - 1 : 0;
+      return {std::min(one.shortest * node.c, kLong), sum(one.to_go, std::min(one.shortest * others, kLong))};
+    }
+    case Kind::kLiterals: {
+      if (node.c - node.b > kMostRelaxedParts) return {kLong, kLong};
+      Lengths whole{kLong, 0};
+      for (uint32_t i = node.b; i < node.c; ++i) {
+        const uint64_t bytes = literals_[node.a]->texts[i].size() - node.d;
+        whole = {std::min(whole.shortest, bytes), std::max(whole.to_go, bytes)};
+      }
+      return whole;
+    }
+    default:
+      return {kLong, kLong};
+  }
+}
+
+// At most so many characters, and something plain: the limit is not met as long as the shortest way to the
+// end is within it.
+ExprPool::Relaxed ExprPool::relax_limited(const Node& node, ExprId e, int depth) {
+  if (node.b != 2) return {e, kUnbounded};
+  for (const size_t i : {0, 1}) {
+    const ExprId limit = children(node)[i], rest = children(node)[1 - i];
+    const Node& count = nodes_[limit];
+    if (count.kind != Kind::kRepeat || count.a != kAnyChar || count.c != 0) continue;
+    const uint64_t to_go = lengths(rest, 0).to_go;
+    if (count.d < to_go + kFewRepeats) continue;
+    const auto chars = static_cast<uint32_t>(count.d - to_go);
+    const Relaxed relaxed = relax(rest, depth + 1);
+    return {relaxed.e, std::min(relaxed.chars, chars)};
+  }
+  return {e, kUnbounded};
+}
+
 // Each repetition reads a character at least, so within `chars` characters no maximum beyond is met, and no
-// minimum beyond.
+// minimum beyond. What is under a negation or in a conjunction stays as it is: whether anything is left of
+// these depends on what is far away.
 ExprPool::Relaxed ExprPool::relax(ExprId e, int depth) {
   const Node node = nodes_[e];
-  if (depth > kMostRelaxed ||
-      (node.kind != Kind::kRepeat && node.kind != Kind::kConcat && node.kind != Kind::kOr))
+  if (depth > kMostRelaxed) return {e, kUnbounded};
+  if (node.kind == Kind::kAnd) return relax_limited(node, e, depth);
+  if (node.kind != Kind::kRepeat && node.kind != Kind::kConcat && node.kind != Kind::kOr)
     return {e, kUnbounded};
-  if (const auto known = relaxed_.find(e); depth == 0 && known != relaxed_.end()) return known->second;
+  if (const auto known = relaxed_.find(e); known != relaxed_.end()) return known->second;
   Relaxed whole{e, kUnbounded};
   const auto part = [&](ExprId id) {
     const Relaxed one = relax(id, depth + 1);
@@ -103,17 +184,17 @@ ExprPool::Relaxed ExprPool::relax(ExprId e, int depth) {
   } else if (node.kind == Kind::kConcat) {
     std::vector<ExprId> parts;
     ExprId rest = e;
-    for (; nodes_[rest].kind == Kind::kConcat && parts.size() < kMostRelaxed; rest = nodes_[rest].b)
+    for (; nodes_[rest].kind == Kind::kConcat && parts.size() < kMostRelaxedRow; rest = nodes_[rest].b)
       parts.push_back(nodes_[rest].a);
     if (nodes_[rest].kind != Kind::kConcat) rest = part(rest);
     for (; !parts.empty(); parts.pop_back()) rest = concat(part(parts.back()), rest);
     whole.e = rest;
-  } else if (node.b <= 64) {
+  } else if (node.b <= kMostRelaxedParts) {
     std::vector<ExprId> parts(children(node).begin(), children(node).end());
     for (ExprId& one : parts) one = part(one);
     whole.e = either(std::move(parts));
   }
-  if (depth == 0) relaxed_.emplace(e, whole);
+  relaxed_.emplace(e, whole);
   return whole;
 }
 

@@ -19,6 +19,7 @@ ExprId expr(ExprPool& pool, const Pattern& pattern) {
   return *e;
 }
 
+// Limits of length cost little when what is limited is plain (ExprPool::relaxed).
 ExprId at_most(ExprPool& pool, uint32_t chars, ExprId e) {
   return pool.both({e, pool.repeat(ExprPool::kAnyChar, 0, chars)});
 }
@@ -74,18 +75,16 @@ Pattern ipv6() {
   return "(?:" + all + ")";
 }
 
-constexpr const char* kLabel = "[0-9A-Za-z](?:[0-9A-Za-z-]{0,61}[0-9A-Za-z])?";
-constexpr uint32_t kMostHostname = 253;
-
-// Labels of plain letters, up to `chars` characters in all, none of which begins with `refused`.
-ExprId hostname(ExprPool& pool, uint32_t chars, const Pattern& refused) {
-  const ExprId labels = expr(pool, fmt::format("(?:{}\\.)*{}", kLabel, kLabel));
-  return pool.both(
-      {at_most(pool, chars, labels), pool.negate(expr(pool, "(?:[\\s\\S]*\\.)?" + refused + "[\\s\\S]*"))});
+// A label of at most 63 characters that does not begin with "xn--".
+Pattern label() {
+  const Pattern one = "[0-9A-Za-z]", any = "[0-9A-Za-z-]";
+  const auto rest = [&](int chars) { return fmt::format("(?:{}{{0,{}}}{})?", any, chars - 1, one); };
+  return "(?:[0-9A-WYZa-wyz]" + rest(62) + "|[Xx](?:[0-9A-MO-Za-mo-z]" + rest(61) + "|-" + any + "{0,60}" +
+         one + "|[Nn](?:" + one + rest(60) + "|-" + one + rest(59) + ")?)?)";
 }
 
 ExprId hostname(ExprPool& pool, uint32_t chars) {
-  return hostname(pool, chars, "[Xx][Nn]--");
+  return at_most(pool, chars, expr(pool, fmt::format("(?:{0}\\.)*{0}", label())));
 }
 
 // Letters that may stand in a label as they are and next to each other (RFC 5892), by blocks.
@@ -101,7 +100,7 @@ constexpr const char* kEastAsian = "\\u4E00-\\u9FA5\\uAC00-\\uD7A3";
 
 // A label's encoded form has at most 63 characters. A letter that is not ASCII takes up to six of them with
 // the hyphen before it, up to three where all are of the same alphabet; and there are five more.
-ExprId idn_hostname(ExprPool& pool) {
+Pattern idn_hostname() {
   const auto label = [](const Pattern& first, int chars) {
     return fmt::format("|[0-9a-z{}](?:-?[0-9a-z{}]){{0,{}}}", first, first, chars - 1);
   };
@@ -113,19 +112,19 @@ ExprId idn_hostname(ExprPool& pool) {
   all += kEastAsian;
   labels += label(all, 10);
   labels += fmt::format("|(?:(?:[0-9a-z]-?){{0,6}}[{}](?:-?[0-9a-z]){{0,4}}){{1,2}}", kLatin);
-  // Three labels are never too long together; longer names are left to plain letters.
-  return pool.either({expr(pool, fmt::format("(?:(?:{})\\.){{0,2}}(?:{})", labels, labels)),
-                      hostname(pool, kMostHostname, "..--")});
+  // Three labels are never too long together.
+  return fmt::format("(?:(?:{0})\\.){{0,2}}(?:{0})", labels);
 }
 
 // RFC 5321, 4.1.2.
 ExprId email(ExprPool& pool, bool international) {
   const Pattern more = international ? "\\u00A1-\\u00AC\\u00AE-\\uD7FF\\uF900-\\uFDCF\\uFDF0-\\uFFEF" : "";
-  const Pattern atom = "[0-9A-Za-z!#$%&'*+/=?^_`{|}~" + more + "-]+";
+  const Pattern atom = "[0-9A-Za-z!#$%&'*+/=?^_`{|}~" + more + "-]";
   const Pattern quoted = "\"(?:[ !#-\\[\\]-~" + more + "]|\\\\[ -~])*\"";
-  const ExprId local = at_most(pool, 64, expr(pool, "(?:" + atom + "(?:\\." + atom + ")*|" + quoted + ")"));
+  const ExprId local = at_most(pool, 64, expr(pool, atom + "+(?:\\." + atom + "+)*|" + quoted));
   const ExprId literal = expr(pool, "\\[(?:" + ipv4() + "|IPv6:" + ipv6() + ")\\]");
-  const ExprId domain = international ? idn_hostname(pool) : hostname(pool, 189);
+  // 254 characters in all.
+  const ExprId domain = international ? expr(pool, idn_hostname()) : hostname(pool, 189);
   return pool.concat({local, pool.text("@"), pool.either({domain, literal})});
 }
 
@@ -223,8 +222,8 @@ std::optional<ExprId> format_expr(ExprPool& pool, std::string_view name) {
   if (name == "duration") return expr(pool, duration());
   if (name == "email") return email(pool, false);
   if (name == "idn-email") return email(pool, true);
-  if (name == "hostname") return hostname(pool, kMostHostname);
-  if (name == "idn-hostname") return idn_hostname(pool);
+  if (name == "hostname") return hostname(pool, 253);
+  if (name == "idn-hostname") return expr(pool, idn_hostname());
   if (name == "ipv4") return expr(pool, ipv4());
   if (name == "ipv6") return expr(pool, ipv6());
   if (name == "uri" || name == "iri") return expr(pool, uri(name == "iri").full);

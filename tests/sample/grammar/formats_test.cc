@@ -131,12 +131,19 @@ TEST(Formats, RefuseOthers) {
 }
 
 TEST(Formats, HaveLimitsOnLength) {
-  const std::string label(63, 'a');
-  EXPECT_TRUE(conforms("hostname", label + "." + label + "." + label + "." + std::string(61, 'b')));
-  EXPECT_FALSE(conforms("hostname", label + "." + label + "." + label + "." + std::string(62, 'b')));
+  const std::string label(63, 'a'), three = label + "." + label + "." + label + ".";
+  EXPECT_TRUE(conforms("hostname", three + std::string(61, 'b')));
+  EXPECT_FALSE(conforms("hostname", three + std::string(62, 'b')));
   EXPECT_FALSE(conforms("hostname", label + "a"));
   EXPECT_TRUE(conforms("email", std::string(64, 'a') + "@b.c"));
   EXPECT_FALSE(conforms("email", std::string(65, 'a') + "@b.c"));
+}
+
+TEST(Formats, HostnamesAreNotEncoded) {
+  for (const char* text : {"x", "xn", "xn-a", "xna", "x-n", "x--n", "Xa--b", "xm--a", "a.x"})
+    EXPECT_TRUE(conforms("hostname", text)) << text;
+  for (const char* text : {"xn--a", "XN--a", "a.xn--b", "xN--b.c", "x-", "xn-", "xn--"})
+    EXPECT_FALSE(conforms("hostname", text)) << text;
 }
 
 // Every day of eight hundred years, and days that are not.

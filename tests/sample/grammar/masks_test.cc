@@ -52,7 +52,9 @@ std::vector<std::pair<std::string, Build>> testing_grammars() {
                               "[^b]{18,40}x?",
                               "([ab]{0,20}c){1,18}b",
                               "(a{17}|[bc]{20,30}é?){2}",
-                              "(aa|b){0,24}c{0,3}"}) {
+                              "(aa|b){0,24}c{0,3}",
+                              "(?=[\\s\\S]{0,40}$)[a-c]*bb",
+                              "(?=[\\s\\S]{0,25}$)(ab?c*)+"}) {
     all.emplace_back(std::string("raw ") + pattern, [pattern](Automaton& automaton) {
       return automaton.terminal_node(automaton.terminals().raw(regex(automaton, pattern)), automaton.end());
     });
