@@ -40,6 +40,7 @@ Result<std::shared_ptr<Grammar>> GrammarCache::get(const AnswerRules& rules, std
     }
   } catch (const std::exception& error) {
     result = problem("", error.what());
+  } catch (...) {  // others wait for it, whatever happens; `result` says that it went wrong
   }
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   const std::lock_guard lock(mutex_);
