@@ -10,9 +10,9 @@ namespace hadal::apps {
 
 struct GrammarBenchOptions {
   std::string tokenizer;  // tokenizer.json, or a folder with one
-  std::string in;         // JSON lines, .xz or not: {"name", "schema", "tests": [{"valid", "text" or "data"}]}
-  std::string verdicts;   // file for one line a schema; empty: none
-  int64_t limit = 0;      // schemas at most; 0: all
+  std::string in;        // JSON lines, .xz or not: {"name", "schema", "tests": [{"valid", "text" or "data"}]}
+  std::string verdicts;  // file for one line a schema; empty: none
+  int64_t limit = 0;     // schemas at most; 0: all
   bool json = false;
 };
 

@@ -1,4 +1,4 @@
-// Schemas and texts for tests: a vocabulary of single bytes, and whether a text fits.
+// Schemas and texts for tests, and whether a text fits.
 #pragma once
 
 #include <fmt/format.h>
@@ -10,26 +10,9 @@
 #include <vector>
 
 #include "sample/grammar/json_grammar.h"
+#include "sample/grammar/small_vocabulary.h"
 
 namespace hadal::grammar {
-
-// A token for each byte, id and byte the same.
-inline std::shared_ptr<const Vocabulary> byte_vocabulary() {
-  std::string vocab;
-  int extra = 0;
-  for (int byte = 0; byte < 256; ++byte) {
-    const bool is_itself = (byte >= 33 && byte <= 126) || (byte >= 161 && byte <= 172) || byte >= 174;
-    std::string text;
-    append_char(static_cast<uint32_t>(is_itself ? byte : 256 + extra++), text);
-    vocab += fmt::format("{}\"{}{}\": {}", vocab.empty() ? "" : ", ",
-                         text == "\"" || text == "\\" ? "\\" : "", text, byte);
-  }
-  const std::string json = fmt::format(
-      R"({{"added_tokens": [], "pre_tokenizer": {{"type": "ByteLevel", "add_prefix_space": false, "use_regex": false}},
-          "model": {{"type": "BPE", "vocab": {{{}}}, "merges": []}}}})",
-      vocab);
-  return std::make_shared<Vocabulary>(Tokenizer::parse(json, "bytes"), 256);
-}
 
 inline constexpr JsonStyle kAnyStyle{
     .space = JsonStyle::Space::kAny, .any_order = true, .any_spelling = true};
@@ -38,7 +21,7 @@ inline Result<std::shared_ptr<Grammar>> compile(std::string_view schema, JsonSty
                                                 std::vector<SchemaNote>* notes = nullptr) {
   const auto value = parse_json(schema);
   if (!value) throw std::runtime_error("a test's schema is no JSON: " + std::string(schema));
-  static const std::shared_ptr<const Vocabulary> vocabulary = byte_vocabulary();
+  static const std::shared_ptr<const Vocabulary> vocabulary = testing::small_vocabulary();
   return json_schema_grammar(vocabulary, {}, *value, style, notes);
 }
 
