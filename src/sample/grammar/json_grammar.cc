@@ -178,7 +178,8 @@ void JsonGrammar::expand(const NodeKey& key, Expansion& into) {
       return into.call(make(kValue, a), make(kObjectMore, b));
     case kArrayOpen:
     case kArrayMore: {
-      if (may_close(*array_state_[a])) into.terminal(mark("]"), automaton_.end());
+      if (Shapes::may_close(*arrays_[array_state_[a]->shape].shape, array_state_[a]->progress))
+        into.terminal(mark("]"), automaton_.end());
       if (key.kind == kArrayOpen) return items(a, into);
       Expansion more;
       items(a, more);
@@ -249,56 +250,23 @@ void JsonGrammar::chosen_property(uint32_t id, uint32_t property, Expansion& int
     into.terminal(colon, make(kMember, way.value, way.then));
 }
 
-bool JsonGrammar::may_close(const ArrayState& state) const {
-  const ArrayShape& shape = *arrays_[state.shape].shape;
-  for (size_t i = 0; i < shape.contains.size(); ++i)
-    if (state.contains[i] < shape.contains[i].min) return false;
-  return state.count >= shape.min;
-}
-
 void JsonGrammar::items(uint32_t id, Expansion& into) {
   const ArrayState state = *array_state_[id];
   const uint32_t index = state.shape, room = arrays_[index].room;
   const ArrayShape& shape = *arrays_[index].shape;
-  Formulas& formulas = shapes_.formulas();
-  if (state.count >= room) return;
-  ArrayState then = state;
-  // Beyond this the number of elements says nothing new.
-  const auto enough = std::max(static_cast<uint32_t>(shape.prefix.size()), shape.min);
-  then.count = room == kNoLimit ? std::min(state.count + 1, enough) : state.count + 1;
   if (shape.unique && room > 1) {
-    for (size_t i = 0; i < arrays_[index].choices.size(); ++i) {
+    for (size_t i = 0; i < arrays_[index].choices.size() && state.progress.count < room; ++i) {
       if (state.used[i]) continue;
-      then.used = state.used;
+      ArrayState then = state;
+      ++then.progress.count;
       then.used[i] = true;
-      into.call(make(kValue, arrays_[index].choices[i]), make(kArrayMore, intern(then)));
+      into.call(make(kValue, arrays_[index].choices[i]), make(kArrayMore, intern(std::move(then))));
     }
     return;
   }
-  // For each condition: the element meets it, or it does not matter (or, where too many may be, does not meet
-  // it).
-  for (uint32_t met = 0; met < 1u << shape.contains.size(); ++met) {
-    std::vector<FormulaId> all{shape.at(state.count)};
-    ArrayState next = then;
-    uint64_t wanted = 0;
-    bool possible = true;
-    for (size_t i = 0; i < shape.contains.size(); ++i) {
-      const ArrayShape::Contains& contains = shape.contains[i];
-      const bool limited = contains.max != kNoLimit;
-      if (met >> i & 1) {
-        if (!limited && state.contains[i] >= contains.min) possible = false;  // no need to tell any more
-        if (limited && state.contains[i] >= contains.max) possible = false;
-        all.push_back(contains.value);
-        ++next.contains[i];
-      } else if (limited) {
-        all.push_back(formulas.negation(contains.value));
-      }
-      wanted = std::max<uint64_t>(wanted, contains.min - std::min(contains.min, next.contains[i]));
-    }
-    const FormulaId value = formulas.all(all);
-    if (!possible || (room != kNoLimit && state.count + 1 + wanted > room) || !shapes_.inhabited(value))
-      continue;
-    into.call(make(kValue, value), make(kArrayMore, intern(std::move(next))));
+  for (const Shapes::Element& element : shapes_.elements(shape, room, state.progress)) {
+    if (!shapes_.can_finish(shape, room, element.then)) continue;
+    into.call(make(kValue, element.value), make(kArrayMore, intern({index, element.then, state.used})));
   }
 }
 

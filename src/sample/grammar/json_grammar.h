@@ -83,10 +83,9 @@ class JsonGrammar : public NodeSource {
     auto operator<=>(const ObjectState&) const = default;
   };
   struct ArrayState {
-    uint32_t shape = 0;                  // in arrays_
-    uint32_t count = 0;                  // elements so far, as far as it matters
-    std::array<uint32_t, 3> contains{};  // that fitted each condition, as far as it matters
-    std::vector<bool> used;              // of the values there are, where none may repeat
+    uint32_t shape = 0;  // in arrays_
+    Shapes::ArrayProgress progress{};
+    std::vector<bool> used;  // of the values there are, where none may repeat
     auto operator<=>(const ArrayState&) const = default;
   };
   struct Object {
@@ -132,7 +131,6 @@ class JsonGrammar : public NodeSource {
   std::vector<Way> other_ways(const ObjectState& state);
   bool needs_can_be_met(const ObjectState& state);
   void items(uint32_t state, Expansion& into);
-  bool may_close(const ArrayState& state) const;
 
   Automaton& automaton_;
   ExprPool& pool_;

@@ -1,11 +1,17 @@
 #include "sample/grammar/json_shapes.h"
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 #include "base/error.h"
 
 namespace hadal::grammar {
+namespace {
+
+constexpr size_t kMostArrayStates = 20'000;
+
+}  // namespace
 
 Shapes::Shapes(ExprPool& pool, SchemaDocument& document, bool any_spelling, bool formats)
     : pool_(pool), document_(document), numbers_(pool, any_spelling), formats_(formats) {}
@@ -254,15 +260,61 @@ bool Shapes::inhabited(const ArrayShape& shape) {
   if (shape.min > 0 || !shape.contains.empty()) {
     const uint32_t room = std::min(shape.max, this->room(shape));
     if (shape.min > room) return false;
-    uint64_t wanted = 0;
-    for (const ArrayShape::Contains& contains : shape.contains) {
-      if (contains.min > contains.max) return false;
-      wanted = std::max<uint64_t>(wanted, contains.min);
-      if (contains.min > 0 && !inhabited(formulas_.all({shape.items, contains.value}))) return false;
-    }
-    if (wanted > room) return false;
+    if (!can_finish(shape, room, {})) return false;
   }
   return true;
+}
+
+bool Shapes::may_close(const ArrayShape& shape, const ArrayProgress& progress) {
+  for (size_t i = 0; i < shape.contains.size(); ++i)
+    if (progress.contains[i] < shape.contains[i].min) return false;
+  return progress.count >= shape.min;
+}
+
+std::vector<Shapes::Element> Shapes::elements(const ArrayShape& shape, uint32_t room,
+                                              const ArrayProgress& progress) {
+  std::vector<Element> elements;
+  if (progress.count >= room) return elements;
+  // Beyond this the number of elements says nothing new.
+  const auto enough = std::max(static_cast<uint32_t>(shape.prefix.size()), shape.min);
+  // For each condition: the element meets it, or it does not matter (or, where too many may be, does not meet
+  // it).
+  for (uint32_t met = 0; met < 1u << shape.contains.size(); ++met) {
+    std::vector<FormulaId> all{shape.at(progress.count)};
+    ArrayProgress then = progress;
+    then.count = room == kNoLimit ? std::min(progress.count + 1, enough) : progress.count + 1;
+    bool possible = true;
+    for (size_t i = 0; i < shape.contains.size(); ++i) {
+      const ArrayShape::Contains& contains = shape.contains[i];
+      const bool limited = contains.max != kNoLimit;
+      if (met >> i & 1) {
+        // Those that are enough already need not be told any more.
+        possible = possible && progress.contains[i] < (limited ? contains.max : contains.min);
+        all.push_back(contains.value);
+        ++then.contains[i];
+      } else if (limited) {
+        all.push_back(formulas_.negation(contains.value));
+      }
+    }
+    const FormulaId value = formulas_.all(all);
+    if (possible && inhabited(value)) elements.push_back({value, then});
+  }
+  return elements;
+}
+
+bool Shapes::can_finish(const ArrayShape& shape, uint32_t room, const ArrayProgress& progress) {
+  if (shape.contains.empty()) return true;
+  std::vector<ArrayProgress> open{progress};
+  std::set<ArrayProgress> seen{progress};
+  while (!open.empty()) {
+    const ArrayProgress now = open.back();
+    open.pop_back();
+    if (may_close(shape, now)) return true;
+    if (seen.size() > kMostArrayStates) refuse("contains: too many elements to count");
+    for (const Element& element : elements(shape, room, now))
+      if (seen.insert(element.then).second) open.push_back(element.then);
+  }
+  return false;
 }
 
 }  // namespace hadal::grammar

@@ -2,6 +2,7 @@
 // automaton is refused with the keyword's path, never dropped.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <deque>
 #include <string>
@@ -48,6 +49,21 @@ class Shapes {
   // each given by its sets_met, when there are `count` already.
   static bool can_meet_needs(const ObjectShape& shape, uint32_t met, uint64_t count,
                              const std::vector<uint32_t>& must, const std::vector<uint32_t>& may);
+  // How far an array has come: elements, and how many of them fitted each condition, as far as it matters.
+  struct ArrayProgress {
+    uint32_t count = 0;
+    std::array<uint32_t, 3> contains{};
+    auto operator<=>(const ArrayProgress&) const = default;
+  };
+  struct Element {
+    FormulaId value = 0;
+    ArrayProgress then{};
+  };
+  static bool may_close(const ArrayShape& shape, const ArrayProgress& progress);
+  // What the next element may be, whatever comes after it; room: elements at most.
+  std::vector<Element> elements(const ArrayShape& shape, uint32_t room, const ArrayProgress& progress);
+  // Whether some more elements make it an array of this shape.
+  bool can_finish(const ArrayShape& shape, uint32_t room, const ArrayProgress& progress);
   // Elements that an array can have at most, where that is because there is nothing to put in.
   uint32_t room(const ArrayShape& shape);
 
