@@ -27,8 +27,7 @@ JsonGrammar::JsonGrammar(Automaton& automaton, JsonValue schema, JsonStyle style
       style_(style),
       schema_(std::move(schema)),
       document_(schema_),
-      shapes_(pool_, document_, style.any_spelling,
-              !style.formats_by_dialect || !document_.formats_are_annotations()),
+      shapes_(pool_, document_, !style.formats_by_dialect || !document_.formats_are_annotations()),
       root_(shapes_.root()) {}
 
 // Everything that any value could come to, so that what cannot be kept to is found now and not in the middle
@@ -203,7 +202,9 @@ void JsonGrammar::expand_value(FormulaId formula, bool without_strings, Expansio
   if (shape.has_true) words.emplace_back("true");
   if (shape.has_false) words.emplace_back("false");
   const bool any_space = style_.space == JsonStyle::Space::kAny;
-  ExprId bare = pool_.either({pool_.literals(words), shape.number});
+  const ExprId number =
+      style_.any_spelling ? shape.number : pool_.both({shape.number, shapes_.numbers().written()});
+  ExprId bare = pool_.either({pool_.literals(words), number});
   if (any_space)
     bare = pool_.concat(pool_.repeat(pool_.set({{' ', ' '}, {'\t', '\n'}, {'\r', '\r'}}), 0), bare);
   into.terminal(automaton_.terminals().raw(bare), automaton_.end());

@@ -46,8 +46,7 @@ std::optional<Decimal> Decimal::parse(std::string_view text) {
   return value;
 }
 
-NumberLanguages::NumberLanguages(ExprPool& pool, bool any_spelling)
-    : pool_(pool), any_spelling_(any_spelling) {
+NumberLanguages::NumberLanguages(ExprPool& pool) : pool_(pool) {
   digit_ = pool.set({{'0', '9'}});
   digits_ = pool.repeat(digit_, 0);
   minus_ = pool.optional(pool.set(CharSet::one('-')));
@@ -60,12 +59,12 @@ NumberLanguages::NumberLanguages(ExprPool& pool, bool any_spelling)
   unsigned_ = pool.concat(whole, pool.optional(pool.concat(point, some)));
   plain_ = pool.concat(minus_, unsigned_);
   number_ = pool.concat({minus_, unsigned_, exponent});
-  integer_ = pool.concat(minus_, whole);
-  if (any_spelling) {
-    const ExprId zeros = pool.optional(pool.concat(point, pool.repeat(pool.set(CharSet::one('0')), 1)));
-    const ExprId up = pool.optional(pool.concat({e, pool.optional(pool.set(CharSet::one('+'))), some}));
-    integer_ = pool.concat({minus_, whole, zeros, up});
-  }
+  const ExprId zeros = pool.optional(pool.concat(point, pool.repeat(pool.set(CharSet::one('0')), 1)));
+  const ExprId up = pool.optional(pool.concat({e, pool.optional(pool.set(CharSet::one('+'))), some}));
+  integer_ = pool.concat({minus_, whole, zeros, up});
+  const ExprId fraction = pool.concat({point, digits_, pool.set({{'1', '9'}}), digits_});
+  const ExprId down = pool.concat({e, pool.set(CharSet::one('-')), some});
+  written_ = pool.concat({minus_, whole, pool.optional(fraction), pool.optional(down)});
 }
 
 // Texts without a sign whose number is larger than the bound's digits: longer, or larger at the first digit
@@ -124,16 +123,13 @@ ExprId NumberLanguages::at_most(const Decimal& bound, bool exclusive) {
 ExprId NumberLanguages::exactly(const Decimal& value) {
   ExprPool& pool = pool_;
   const std::string text = value.fraction.empty() ? value.whole : value.whole + "." + value.fraction;
-  const ExprId sign = value.negative                     ? pool.set(CharSet::one('-'))
-                      : value.is_zero() && any_spelling_ ? minus_
-                                                         : ExprPool::kEmpty;
-  ExprId zeros = ExprPool::kEmpty;
-  if (any_spelling_) {
-    const ExprId zero = pool.set(CharSet::one('0'));
-    zeros = value.fraction.empty()
-                ? pool.optional(pool.concat(pool.set(CharSet::one('.')), pool.repeat(zero, 1)))
-                : pool.repeat(zero, 0);
-  }
+  const ExprId sign = value.negative    ? pool.set(CharSet::one('-'))
+                      : value.is_zero() ? minus_
+                                        : ExprPool::kEmpty;
+  const ExprId zero = pool.set(CharSet::one('0'));
+  const ExprId zeros = value.fraction.empty()
+                           ? pool.optional(pool.concat(pool.set(CharSet::one('.')), pool.repeat(zero, 1)))
+                           : pool.repeat(zero, 0);
   return pool.concat({sign, pool.text(text), zeros});
 }
 

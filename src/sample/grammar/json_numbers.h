@@ -22,15 +22,17 @@ struct Decimal {
   bool is_whole() const { return fraction.empty(); }
 };
 
-// Not thread-safe; borrows the pool. any_spelling: also 1.0 and 1e2 for 1 and 100, which most writers do not
-// use for whole numbers.
+// Not thread-safe; borrows the pool. Each language has every plain spelling of its numbers (1, 1.0, 1.00), so
+// that what is not in it is another number; number() and integer() have exponents, too.
 class NumberLanguages {
  public:
-  NumberLanguages(ExprPool& pool, bool any_spelling);
+  explicit NumberLanguages(ExprPool& pool);
 
   ExprId number() const { return number_; }    // every number
   ExprId integer() const { return integer_; }  // every whole number
-  ExprId plain() const { return plain_; }      // every number without an exponent
+  // Spellings to write: no fraction of nothing but zeros, exponents only below zero. Every number has one.
+  ExprId written() const { return written_; }
+  ExprId plain() const { return plain_; }  // every number without an exponent
   ExprId at_least(const Decimal& bound, bool exclusive);
   ExprId at_most(const Decimal& bound, bool exclusive);
   ExprId exactly(const Decimal& value);
@@ -41,8 +43,7 @@ class NumberLanguages {
   ExprId above(const Decimal& bound, bool or_equal);  // without sign; the bound's sign does not matter
 
   ExprPool& pool_;
-  const bool any_spelling_;
-  ExprId digit_, digits_, minus_, unsigned_, number_, integer_, plain_;
+  ExprId digit_, digits_, minus_, unsigned_, number_, integer_, plain_, written_;
 };
 
 }  // namespace hadal::grammar

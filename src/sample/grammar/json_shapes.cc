@@ -13,8 +13,8 @@ constexpr size_t kMostArrayStates = 20'000;
 
 }  // namespace
 
-Shapes::Shapes(ExprPool& pool, SchemaDocument& document, bool any_spelling, bool formats)
-    : pool_(pool), document_(document), numbers_(pool, any_spelling), formats_(formats) {}
+Shapes::Shapes(ExprPool& pool, SchemaDocument& document, bool formats)
+    : pool_(pool), document_(document), numbers_(pool), formats_(formats) {}
 
 void Shapes::refuse(std::string_view why) const {
   fail(ErrorCode::kInvalidInput, "{}: {}", where_.empty() ? "#" : where_, why);

@@ -23,10 +23,11 @@ struct SchemaNote {
 // Borrows pool and document. Not thread-safe. Throws Error{kInvalidInput}: path of the keyword and why.
 class Shapes {
  public:
-  // any_spelling: json_numbers.h. formats: whether strings have to fit them.
-  Shapes(ExprPool& pool, SchemaDocument& document, bool any_spelling, bool formats);
+  // formats: whether strings have to fit them.
+  Shapes(ExprPool& pool, SchemaDocument& document, bool formats);
 
   Formulas& formulas() { return formulas_; }
+  const NumberLanguages& numbers() const { return numbers_; }
   FormulaId root() { return formulas_.place(document_, document_.root()); }
   // The reference stays valid.
   const ValueShape& of(FormulaId formula);

@@ -178,13 +178,14 @@ bool has_long_number(const std::string& text) {
 }
 
 TEST(JsonShapes, RandomSchemasMeanWhatTheirSpecificationSays) {
-  int refused = 0, read = 0, valid = 0, wrote = 0;
+  int schemas = 0, refused = 0, read = 0, valid = 0, wrote = 0;
   EXPECT_TRUE(rc::check([&] {
     const uint64_t seed = *rc::gen::noShrink(rc::gen::arbitrary<uint64_t>());
     Maker maker(seed);
     std::mt19937_64 random(seed);
     for (int round = 0; round < 10; ++round) {
       const std::string text = maker.schema(3);
+      ++schemas;
       const JsonValue schema = *parse_json(text);
       const auto reader = compile(text), writer = compile(text, {});
       RC_LOG() << text << "\n";
@@ -213,11 +214,10 @@ TEST(JsonShapes, RandomSchemasMeanWhatTheirSpecificationSays) {
       }
     }
   }));
-  RecordProperty("refused", refused);
-  EXPECT_GT(read, 5000);
+  EXPECT_GT(read, 10 * schemas);
   EXPECT_GT(valid, read / 10);
-  EXPECT_GT(wrote, 500);
-  EXPECT_LT(refused, 600);
+  EXPECT_GT(wrote, schemas / 2);
+  EXPECT_LT(refused, schemas / 5);
 }
 
 // The suite that validators are tested with: each group is kept to exactly or refused.
