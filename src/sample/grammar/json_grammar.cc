@@ -11,6 +11,11 @@ namespace {
 
 constexpr size_t kMostUnique = 64;  // values that an array without repeats can be made of
 
+// White space of JSON, or none.
+ExprId any_space(ExprPool& pool) {
+  return pool.repeat(pool.set({{' ', ' '}, {'\t', '\n'}, {'\r', '\r'}}), 0);
+}
+
 }  // namespace
 
 JsonGrammar& JsonGrammar::add(Automaton& automaton, JsonValue schema, JsonStyle style) {
@@ -139,8 +144,7 @@ uint32_t JsonGrammar::intern(ArrayState state) {
 // Punctuation, with the space that may be around it.
 StateId JsonGrammar::mark(std::string_view text, bool space_after) {
   ExprId e = pool_.text(text);
-  if (style_.space == JsonStyle::Space::kAny)
-    e = pool_.concat(pool_.repeat(pool_.set({{' ', ' '}, {'\t', '\n'}, {'\r', '\r'}}), 0), e);
+  if (style_.space == JsonStyle::Space::kAny) e = pool_.concat(any_space(pool_), e);
   if (style_.space == JsonStyle::Space::kPython && space_after) e = pool_.concat(e, pool_.text(" "));
   return automaton_.terminals().raw(e);
 }
@@ -201,15 +205,14 @@ void JsonGrammar::expand_value(FormulaId formula, bool without_strings, Expansio
   if (shape.has_null) words.emplace_back("null");
   if (shape.has_true) words.emplace_back("true");
   if (shape.has_false) words.emplace_back("false");
-  const bool any_space = style_.space == JsonStyle::Space::kAny;
+  const bool with_space = style_.space == JsonStyle::Space::kAny;
   const ExprId number =
       style_.any_spelling ? shape.number : pool_.both({shape.number, shapes_.numbers().written()});
   ExprId bare = pool_.either({pool_.literals(words), number});
-  if (any_space)
-    bare = pool_.concat(pool_.repeat(pool_.set({{' ', ' '}, {'\t', '\n'}, {'\r', '\r'}}), 0), bare);
+  if (with_space) bare = pool_.concat(any_space(pool_), bare);
   into.terminal(automaton_.terminals().raw(bare), automaton_.end());
   if (!without_strings)
-    into.terminal(automaton_.terminals().json_string(shape.string, any_space), automaton_.end());
+    into.terminal(automaton_.terminals().json_string(shape.string, with_space), automaton_.end());
   for (const ObjectShape& object : shape.objects) {
     if (!shapes_.inhabited(object)) continue;
     const uint32_t index = object_index(object);
@@ -229,7 +232,7 @@ void JsonGrammar::keys(uint32_t id, Expansion& into) {
   const ObjectState state = *object_state_[id];
   const uint32_t index = state.shape;
   const ObjectShape& shape = *objects_[index].shape;
-  const bool any_space = style_.space == JsonStyle::Space::kAny;
+  const bool with_space = style_.space == JsonStyle::Space::kAny;
   Terminals& terminals = automaton_.terminals();
   const std::vector<uint32_t> properties = properties_to_come(state);
   std::vector<std::string> names;
@@ -238,11 +241,11 @@ void JsonGrammar::keys(uint32_t id, Expansion& into) {
     const auto [it, is_new] =
         literals_index_.try_emplace(properties, static_cast<uint32_t>(literals_.size()));
     if (is_new) literals_.push_back(properties);
-    into.terminal_by_literal(terminals.json_string(pool_.literals(names), any_space),
+    into.terminal_by_literal(terminals.json_string(pool_.literals(names), with_space),
                              make(kPropertyChosen, id, it->second));
   }
   for (const Way& way : other_ways(state))
-    into.terminal(terminals.json_string(way.keys, any_space), make(kColon, way.value, way.then));
+    into.terminal(terminals.json_string(way.keys, with_space), make(kColon, way.value, way.then));
 }
 
 void JsonGrammar::chosen_property(uint32_t id, uint32_t property, Expansion& into) {
@@ -278,9 +281,8 @@ Result<std::shared_ptr<Grammar>> json_schema_grammar(std::shared_ptr<const Vocab
     JsonGrammar& json = JsonGrammar::add(automaton, schema, style);
     if (notes) *notes = json.notes();
     if (style.space != JsonStyle::Space::kAny) return json.value(automaton.end());
-    ExprPool& pool = automaton.pool();
-    const ExprId space = pool.repeat(pool.set({{' ', ' '}, {'\t', '\n'}, {'\r', '\r'}}), 0);
-    return json.value(automaton.terminal_node(automaton.terminals().raw(space), automaton.end()));
+    const StateId space = automaton.terminals().raw(any_space(automaton.pool()));
+    return json.value(automaton.terminal_node(space, automaton.end()));
   });
 }
 

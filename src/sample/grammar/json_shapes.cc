@@ -23,7 +23,7 @@ void Shapes::refuse(std::string_view why) const {
 const ValueShape& Shapes::of(FormulaId formula) {
   if (const auto known = shapes_.find(formula); known != shapes_.end()) return known->second;
   if (computing_.contains(formula)) throw InProgress();
-  computing_[formula] = true;
+  computing_.insert(formula);
   const std::string where = where_;
   try {
     ValueShape shape = compute(formula);
@@ -99,8 +99,7 @@ FormulaId Shapes::other(const ObjectShape& shape, std::string_view key) {
 bool Shapes::surely_empty(FormulaId formula, int depth) {
   if (formula == Formulas::kNever) return true;
   if (formula == Formulas::kAlways || depth == 0) return false;
-  if (const auto known = known_.find(formula); known != known_.end() && known->second != Known::kUnknown)
-    return known->second == Known::kEmpty;
+  if (const auto known = known_.find(formula); known != known_.end()) return !known->second;
   try {
     const ValueShape& shape = of(formula);
     if (shape.has_null || shape.has_true || shape.has_false) return false;
@@ -112,7 +111,7 @@ bool Shapes::surely_empty(FormulaId formula, int depth) {
   } catch (const InProgress&) {
     return false;
   }
-  known_[formula] = Known::kEmpty;
+  known_[formula] = false;
   return true;
 }
 
@@ -139,8 +138,7 @@ bool Shapes::surely_empty(const ArrayShape& shape, int depth) {
 bool Shapes::inhabited(FormulaId formula) {
   if (formula == Formulas::kNever) return false;
   if (formula == Formulas::kAlways) return true;
-  if (const auto known = known_.find(formula); known != known_.end() && known->second != Known::kUnknown)
-    return known->second == Known::kInhabited;
+  if (const auto known = known_.find(formula); known != known_.end()) return known->second;
   const int depth = static_cast<int>(asking_.size());
   if (const auto asked = asking_.find(formula); asked != asking_.end()) {
     lowest_asked_ = std::min(lowest_asked_, asked->second);
@@ -156,10 +154,10 @@ bool Shapes::inhabited(FormulaId formula) {
         std::ranges::any_of(shape.arrays, [this](const ArrayShape& array) { return inhabited(array); }) ||
         std::ranges::any_of(shape.objects, [this](const ObjectShape& object) { return inhabited(object); });
     asking_.erase(formula);
-    if (!found && lowest_asked_ >= depth) known_[formula] = Known::kEmpty;
+    if (!found && lowest_asked_ >= depth) known_[formula] = false;
     lowest_asked_ = std::min(outer, found || lowest_asked_ >= depth ? INT32_MAX : lowest_asked_);
   }
-  if (found) known_[formula] = Known::kInhabited;
+  if (found) known_[formula] = true;
   return found;
 }
 

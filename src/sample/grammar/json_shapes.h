@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "sample/grammar/json_numbers.h"
@@ -72,7 +73,6 @@ class Shapes {
 
  private:
   struct InProgress {};  // thrown: a shape that is needed for itself
-  enum class Known : uint8_t { kUnknown, kEmpty, kInhabited };
 
   // json_shapes.cc
   ValueShape compute(FormulaId formula);
@@ -120,8 +120,8 @@ class Shapes {
   const bool formats_;
   Formulas formulas_;
   std::unordered_map<FormulaId, ValueShape> shapes_;
-  std::unordered_map<FormulaId, bool> computing_;
-  std::unordered_map<FormulaId, Known> known_;
+  std::unordered_set<FormulaId> computing_;
+  std::unordered_map<FormulaId, bool> known_;  // whether it is inhabited
   std::unordered_map<FormulaId, int> asking_;  // inhabited() asks already: how deep
   int lowest_asked_ = INT32_MAX;               // the least deep of those that an answer was assumed for
   std::string where_;                          // the keyword at hand

@@ -215,13 +215,15 @@ void Masks::follow(const Trie& trie, uint32_t node, StateId ended, NodeId next, 
   GrammarState then;
   automaton_.after(ended, next, stack, then);
   Automaton::normalize(then);
-  for (const Config& config : then.configs) {
-    walk(
-        trie, node + 1, trie.nodes[node].end, config.state, 0, [&](int32_t token) { set(token, bits); },
-        [&](uint32_t deeper, StateId state, int) {
-          follow(trie, deeper, state, config.next, config.stack, bits);
-        });
-  }
+  for (const Config& config : then.configs) descend(trie, node, config, bits);
+}
+
+void Masks::descend(const Trie& trie, uint32_t node, const Config& config, std::span<uint32_t> bits) {
+  walk(
+      trie, node + 1, trie.nodes[node].end, config.state, 0, [&](int32_t token) { set(token, bits); },
+      [&](uint32_t deeper, StateId ended, int) {
+        follow(trie, deeper, ended, config.next, config.stack, bits);
+      });
 }
 
 void Masks::allow(const GrammarState& state, std::span<uint32_t> bits) {
@@ -259,13 +261,7 @@ void Masks::allow(const GrammarState& state, std::span<uint32_t> bits) {
       if ((after->bytes & exit.bytes).none()) continue;
       const Trie& trie = exit.in_rest ? vocabulary_.rest() : vocabulary_.plain();
       for (const Config& next : after->state.configs) {
-        if ((terminals_.first_bytes(next.state) & exit.bytes).none()) continue;
-        walk(
-            trie, exit.node + 1, trie.nodes[exit.node].end, next.state, 0,
-            [&](int32_t token) { set(token, bits); },
-            [&](uint32_t deeper, StateId ended, int) {
-              follow(trie, deeper, ended, next.next, next.stack, bits);
-            });
+        if ((terminals_.first_bytes(next.state) & exit.bytes).any()) descend(trie, exit.node, next, bits);
       }
     }
   }

@@ -57,6 +57,7 @@ class Masks {
             ExitAt&& exit_at);
   void follow(const Trie& trie, uint32_t node, StateId ended, NodeId next, StackId stack,
               std::span<uint32_t> bits);
+  void descend(const Trie& trie, uint32_t node, const Config& config, std::span<uint32_t> bits);
   std::bitset<256> child_bytes(const Trie& trie, uint32_t node) const;
   void set(int32_t token, std::span<uint32_t> bits) const;
 
