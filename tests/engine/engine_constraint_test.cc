@@ -43,42 +43,12 @@ Request in_turns(Request r, int64_t fail_at = -1, int64_t refuse_at = -1) {
   return r;
 }
 
-// The loop without an engine, under a constraint.
-Expected alone_within(const Request& r, Ops& ops) {
-  const std::unique_ptr<TokenConstraint> constraint = r.constraint->fork();
-  Expected out;
-  // One token a time with a mask of its own; the sampler's penalties need everything before it.
-  const size_t vocab = static_cast<size_t>(small_model()->config().vocab_size);
-  SequenceState state(small_model()->state_layout(), ops);
-  Sampler sampler(r.sampling, static_cast<int32_t>(vocab), r.sequence);
-  sampler.add_prompt(r.prompt);
-  std::vector<float> logits(vocab);
-  std::vector<int32_t> next = r.prompt;
-  std::vector<uint32_t> mask((vocab + 31) / 32);
-  while (static_cast<int64_t>(out.tokens.size()) < *r.max_tokens) {
-    const Segment segment{&state, 0, static_cast<int64_t>(next.size()), LogitsWanted::kLast};
-    small_model()->forward(Ctx{ops}, Batch{next, {&segment, 1}},
-                           {View(logits.data(), DType::kF32, {1, static_cast<int64_t>(vocab)}), {}});
-    constraint->allow(mask);
-    const int32_t id = sampler.sample(logits, state.length(), mask);
-    EXPECT_TRUE(constraint->accept(id));
-    if (std::count(r.end_ids.begin(), r.end_ids.end(), id) > 0) {
-      out.reason = EndReason::kStop;
-      break;
-    }
-    out.tokens.push_back(id);
-    sampler.accept(id);
-    next = {id};
-  }
-  return out;
-}
-
 TEST(EngineConstraint, EveryTokenIsOneThatItAllows) {
   Bench bench;
   const Request r = in_turns(request(20, 100, 2));
   const auto sink = bench.submit(r).second;
   bench.engine.drain();
-  expect_same(*sink, alone_within(r, bench.ops));
+  expect_same(*sink, alone(r, bench.ops));
   for (size_t i = 0; i < sink->tokens.size(); ++i) {
     const int32_t first = 10 + 3 * static_cast<int32_t>(i % 90);
     EXPECT_TRUE(sink->tokens[i] >= first && sink->tokens[i] < first + 3) << i;
@@ -124,7 +94,7 @@ TEST(EngineConstraint, AnErrorEndsItsRequestAlone) {
   EXPECT_EQ(refused->finish->reason, EndReason::kError);
   EXPECT_EQ(refused->tokens.size(), 7u);
   expect_same(*good, alone(plain, bench.ops));
-  expect_same(*also, alone_within(within, bench.ops));
+  expect_same(*also, alone(within, bench.ops));
   EXPECT_EQ(bench.pool.live_pieces(), 0);
 }
 
@@ -147,7 +117,7 @@ TEST(EngineConstraint, OthersInTheBatchAreAsAlone) {
   EXPECT_GT(bench.engine.stats().preemptions, 2);
   for (size_t i = 0; i < requests.size(); ++i)
     expect_same(*sinks[i],
-                requests[i].constraint ? alone_within(requests[i], bench.ops) : alone(requests[i], bench.ops),
+                requests[i].constraint ? alone(requests[i], bench.ops) : alone(requests[i], bench.ops),
                 std::to_string(i));
 }
 

@@ -59,13 +59,23 @@ inline Expected alone(const Request& r, Ops& ops) {
   sampler.add_prompt(r.prompt);
   std::vector<float> logits(vocab);
   std::vector<int32_t> next = r.prompt;
+  const std::unique_ptr<TokenConstraint> constraint = r.constraint ? r.constraint->fork() : nullptr;
+  std::vector<uint32_t> mask((vocab + 31) / 32);
   Expected out;
   while (static_cast<int64_t>(out.tokens.size()) < *r.max_tokens) {
     const Segment segment{&state, 0, static_cast<int64_t>(next.size()), LogitsWanted::kLast};
     model.forward(Ctx{ops}, Batch{next, {&segment, 1}},
                   {View(logits.data(), DType::kF32, {1, static_cast<int64_t>(vocab)}), {}});
-    const int32_t id =
-        sampler.sample(logits, state.length(), r.allowed ? TokenMask(*r.allowed) : TokenMask());
+    TokenMask allowed = r.allowed ? TokenMask(*r.allowed) : TokenMask();
+    if (constraint) {
+      constraint->allow(mask);
+      for (size_t i = 0; i < allowed.size(); ++i) mask[i] &= allowed[i];
+      allowed = mask;
+    }
+    const int32_t id = sampler.sample(logits, state.length(), allowed);
+    if (constraint) {
+      EXPECT_TRUE(constraint->accept(id));
+    }
     if (std::count(r.end_ids.begin(), r.end_ids.end(), id) > 0) {
       out.reason = EndReason::kStop;
       break;
