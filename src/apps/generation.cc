@@ -29,6 +29,11 @@ std::string option_name(std::string field) {
 
 }  // namespace
 
+void add_seed_option(CLI::App& command, std::optional<uint64_t>& seed, const std::string& help) {
+  command.add_option("--seed", seed, help)
+      ->check(CLI::Validator([](std::string& text) { return seed_problem(text); }, "UINT64"));
+}
+
 void add_generation_options(CLI::App& command, GenerationOptions& options) {
   command
       .add_option("-n,--max-tokens", options.max_tokens,
@@ -45,8 +50,7 @@ void add_generation_options(CLI::App& command, GenerationOptions& options) {
                      "lower tokens by how often they occurred");
   command.add_option("--repetition-penalty", options.repetition_penalty,
                      "divide the logits of tokens that occurred");
-  command.add_option("--seed", options.seed, "same seed, same text, whatever the threads (default: random)")
-      ->check(CLI::Validator([](std::string& text) { return seed_problem(text); }, "UINT64"));
+  add_seed_option(command, options.seed, "same seed, same text, whatever the threads (default: random)");
   command.add_option("--think", options.think, "reasoning before the answer")
       ->check(CLI::IsMember({"off", "low", "high", "max"}))
       ->capture_default_str();

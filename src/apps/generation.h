@@ -32,6 +32,7 @@ struct GenerationOptions {
   std::string prompt_generation;
 };
 void add_generation_options(CLI::App& command, GenerationOptions& options);
+void add_seed_option(CLI::App& command, std::optional<uint64_t>& seed, const std::string& help);
 
 // What -n says, or else the checkpoint's max_new_tokens; 0: no limit.
 int64_t token_limit(const GenerationOptions& options, const GenerationConfig& defaults);

@@ -86,6 +86,8 @@ void add_options(CLI::App& command, ServeOptions& o) {
       ->check(CLI::Range(0.0, 2.0));
   command.add_option("--top-p", o.top_p, "the same for nucleus sampling")->check(CLI::Range(0.0, 1.0));
   command.add_option("--min-p", o.min_p, "the same for min-p")->check(CLI::Range(0.0, 1.0));
+  add_seed_option(command, o.service.rules.seed,
+                  "of requests that give none: the same request, the same answer (default: random)");
   command
       .add_option(
           "--thinking-sampling", o.thinking_sampling,

@@ -151,7 +151,8 @@ Asked<Ask> settings_of(const ChatAsk& ask, const ChatRules& rules) {
   sampling.min_p = ask.min_p.value_or(sampling.min_p);
   sampling.top_k = ask.top_k.value_or(sampling.top_k);
   sampling.repetition_penalty = ask.repetition_penalty.value_or(sampling.repetition_penalty);
-  sampling.seed = ask.seed ? *ask.seed : random_seed();
+  const std::optional<uint64_t> seed = ask.seed ? ask.seed : rules.seed;
+  sampling.seed = seed ? *seed : random_seed();
   out.parser.stops = ask.stops;
   return out;
 }

@@ -48,7 +48,8 @@ struct ChatRules {
   int64_t context_tokens = 0;                // prompt and answer together
   int64_t default_max_tokens = 8192;         // without thinking
   int64_t default_max_thinking = 65536;      // reasoning and answer together
-  SamplingParams sampling;                   // what requests do not say
+  SamplingParams sampling;                   // what requests do not say, but for the seed:
+  std::optional<uint64_t> seed;              // without, every request has a random one of its own
   bool client_sampling_in_thinking = false;  // otherwise temperature and top_p count without thinking only
   bool strict_tools = false;  // a tool call without its result is an error, not an empty result
   bool require_reasoning = false;

@@ -97,7 +97,11 @@ TEST(ChatAsk, SamplingOfClientsCountsWithoutThinking) {
   rules.client_sampling_in_thinking = true;
   EXPECT_EQ(settings_of(ask, rules)->sampling.temperature, 0.25f);
   EXPECT_EQ(settings_of(ask, rules)->sampling.seed, 5u);
+  rules.seed = 9;
+  EXPECT_EQ(settings_of(ask, rules)->sampling.seed, 5u);
   ask.seed.reset();
+  EXPECT_EQ(settings_of(ask, rules)->sampling.seed, 9u);
+  rules.seed.reset();
   EXPECT_NE(settings_of(ask, rules)->sampling.seed, settings_of(ask, rules)->sampling.seed);
 }
 

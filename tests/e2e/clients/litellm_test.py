@@ -130,7 +130,7 @@ class Errors(unittest.TestCase):
 
     def test_a_schema(self):
         form = {"type": "json_schema", "json_schema": {"name": "animal", "strict": True, "schema": support.ANIMAL}}
-        answer = ask("openai", mini, support.ANIMAL_QUESTION, response_format=form, max_tokens=300)
+        answer = ask("openai", mini, support.ANIMAL_QUESTION, response_format=form, max_tokens=300, **OFF)
         support.check_animal(self, json.loads(answer.choices[0].message.content))
 
 

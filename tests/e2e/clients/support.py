@@ -66,7 +66,8 @@ def temporary_folder():
 def start_server(*options, model=program.MODEL):
     """A server until the module's tests are over; that it ends well is part of them."""
     log = os.path.join(temporary_folder(), "requests.jsonl")
-    server = serving.Server("--log-json", "--log-file", log, *options, model=model)
+    # What a client's test leaves to chance is the same in every run.
+    server = serving.Server("--seed", 1, "--log-json", "--log-file", log, *options, model=model)
     server.request_log = log
 
     def stop():
