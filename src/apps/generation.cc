@@ -180,6 +180,7 @@ Finish Generator::generate(std::span<const int32_t> prompt, const SamplingParams
   request.end_ids = text_.end_ids();
   request.allowed = text_.allowed();
   request.constraint = std::move(constraint);
+  request.token_logits = false;
   const auto sink = std::make_shared<ForwardingSink>(on_token, static_cast<int64_t>(prompt.size()));
   const Result<RequestId> id = engine_->submit(std::move(request), sink);
   if (!id) fail(ErrorCode::kInvalidInput, "{}", id.error().to_string());

@@ -120,10 +120,7 @@ class Builder {
         return raw(ExprPool::kAll, end);
       case AnswerRules::Content::kJson: {
         at_ = "schema";
-        JsonGrammar& json = this->json(rules_.schema, rules_.style);
-        if (rules_.style.space != JsonStyle::Space::kAny) return json.value(end);
-        const ExprId space = pool_.repeat(pool_.set({{' ', ' '}, {'\t', '\n'}, {'\r', '\r'}}), 0);
-        return json.value(raw(space, end));
+        return json(rules_.schema, rules_.style).document();
       }
       case AnswerRules::Content::kRegex: {
         const Result<ExprId> regex = whole_regex(pool_, rules_.pattern);

@@ -15,9 +15,6 @@ std::string python_json(const JsonValue& value);
 // The text as a JSON string with its quotes.
 std::string python_json_string(std::string_view text);
 
-// The inside of a JSON string. Works byte by byte, so a text may be escaped in pieces cut anywhere.
-void append_json_escaped(std::string_view text, std::string& out);
-
 // The number as Python prints it: integers keep their digits, reals get the shortest digits that read back
 // the same and always look like reals. A number beyond double keeps its spelling.
 std::string python_number(std::string_view spelling);

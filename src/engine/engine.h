@@ -12,6 +12,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <span>
 #include <string>
@@ -112,8 +113,11 @@ class Engine {
   void settle(const std::vector<Work>& work);
   void sample();
   TokenMask mask(Job& job);
+  std::optional<int32_t> forced(Job& job);
+  void choose(Job& job, Answer& answer);
   void score();
   void emit(const std::vector<Work>& work);
+  void give(Job& job, int32_t token, std::span<const float> logits);
   template <class Call>
   bool tell(Job& job, Call&& call);
 

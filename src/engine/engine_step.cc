@@ -13,6 +13,9 @@
 namespace hadal {
 namespace {
 
+// Of an answer, in one step: a batch stays about as large as decoding makes it.
+constexpr int64_t kMostAtOnce = 32;
+
 // Adds the time of a scope to a sum.
 class PhaseTimer {
  public:
@@ -78,6 +81,7 @@ Plan Engine::plan(bool admitting) {
     s.length = job.length();
     s.known = job.known();
     s.most = job.most;
+    s.fresh = job.fresh;
     return s;
   };
   for (Job* job : running_) {
@@ -174,7 +178,7 @@ void Engine::forward(const std::vector<Work>& work) {
   int64_t tokens = 0;
   for (const Work& w : work) {
     tokens += w.tokens;
-    (w.tokens == 1 ? counts_.decoded_tokens : counts_.prefilled_tokens) += w.tokens;
+    (w.tokens <= w.job->fresh ? counts_.decoded_tokens : counts_.prefilled_tokens) += w.tokens;
   }
   counts_.batch_tokens.add(tokens);
   answers_.clear();
@@ -283,20 +287,47 @@ TokenMask Engine::mask(Job& job) {
   return mask_;
 }
 
-void Engine::sample() {
+// The next token, if there is no choice.
+std::optional<int32_t> Engine::forced(Job& job) {
+  if (!job.constraint) return {};
+  const PhaseTimer timer(config_.clock, counts_.seconds.mask);
+  if (job.forced.empty()) {
+    const std::vector<int32_t> ids = job.constraint->forced();
+    job.forced.assign(ids.begin(), ids.end());
+  }
+  if (job.forced.empty()) return {};
+  const int32_t token = job.forced.front();
+  if (job.request.allowed && !is_allowed(*job.request.allowed, static_cast<size_t>(token))) {
+    job.forced.clear();
+    return {};
+  }
+  job.forced.pop_front();
+  if (!job.constraint->accept(token))
+    fail(ErrorCode::kInvalidInput, "token {} is what the answer must go on with and is refused", token);
+  ++counts_.forced_tokens;
+  return token;
+}
+
+void Engine::choose(Job& job, Answer& answer) {
+  if (const std::optional<int32_t> token = forced(job)) {
+    answer.token = *token;
+    return;
+  }
   const size_t vocab = static_cast<size_t>(model_->config().vocab_size);
+  const TokenMask allowed = mask(job);
+  const PhaseTimer timer(config_.clock, counts_.seconds.sample);
+  answer.token = job.sampler->sample({logits_.data() + answer.row * vocab, vocab}, job.known(), allowed);
+  if (job.constraint && !job.constraint->accept(answer.token))
+    fail(ErrorCode::kInvalidInput, "token {} fits what the answer must be and is refused", answer.token);
+}
+
+void Engine::sample() {
   for (Answer& answer : answers_) {
-    Job& job = *answer.job;
-    if (job.done) continue;  // its sink failed
-    const std::span<const float> logits(logits_.data() + answer.row * vocab, vocab);
+    if (answer.job->done) continue;  // its sink failed
     try {
-      const TokenMask allowed = mask(job);
-      const PhaseTimer timer(config_.clock, counts_.seconds.sample);
-      answer.token = job.sampler->sample(logits, job.known(), allowed);
-      if (job.constraint && !job.constraint->accept(answer.token))
-        fail(ErrorCode::kInvalidInput, "token {} fits what the answer must be and is refused", answer.token);
+      choose(*answer.job, answer);
     } catch (const std::exception& error) {
-      finish(job, EndReason::kError, error.what());
+      finish(*answer.job, EndReason::kError, error.what());
     }
   }
 }
@@ -356,23 +387,39 @@ void Engine::emit(const std::vector<Work>& work) {
     Job& job = *answer.job;
     if (job.done) continue;
     if (job.answering == TimePoint{}) job.answering = config_.clock();
-    const std::vector<int32_t>& ends = job.request.end_ids;
-    if (std::find(ends.begin(), ends.end(), answer.token) != ends.end()) {
-      job.info.end_id = answer.token;
-      finish(job, EndReason::kStop);
-      continue;
+    job.fresh = 0;
+    give(job, answer.token, {logits_.data() + answer.row * vocab, vocab});
+    if (job.request.token_logits) continue;
+    try {
+      while (!job.done && job.fresh < kMostAtOnce) {
+        const std::optional<int32_t> token = forced(job);
+        if (!token) break;
+        give(job, *token, {});
+      }
+    } catch (const std::exception& error) {
+      finish(job, EndReason::kError, error.what());
     }
-    job.ids.push_back(answer.token);
-    job.sampler->accept(answer.token);
-    ++counts_.generated_tokens;
-    bool wanted = true;
-    const std::span<const float> logits(logits_.data() + answer.row * vocab, vocab);
-    if (!tell(job, [&](EventSink& sink) { wanted = sink.on_token({answer.token, logits}); })) continue;
-    if (!wanted)
-      finish(job, EndReason::kStop);
-    else if (job.known() == job.most)
-      finish(job, EndReason::kLength);
   }
+}
+
+// One more token of an answer, or its end.
+void Engine::give(Job& job, int32_t token, std::span<const float> logits) {
+  const std::vector<int32_t>& ends = job.request.end_ids;
+  if (std::find(ends.begin(), ends.end(), token) != ends.end()) {
+    job.info.end_id = token;
+    finish(job, EndReason::kStop);
+    return;
+  }
+  job.ids.push_back(token);
+  ++job.fresh;
+  job.sampler->accept(token);
+  ++counts_.generated_tokens;
+  bool wanted = true;
+  if (!tell(job, [&](EventSink& sink) { wanted = sink.on_token({token, logits}); })) return;
+  if (!wanted)
+    finish(job, EndReason::kStop);
+  else if (job.known() == job.most)
+    finish(job, EndReason::kLength);
 }
 
 }  // namespace hadal

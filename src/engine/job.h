@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <optional>
 #include <span>
@@ -28,6 +29,8 @@ struct Job {
   std::unique_ptr<ResidentSequence> resident;   // while running
   std::optional<Sampler> sampler;               // from the first time it runs
   std::unique_ptr<TokenConstraint> constraint;  // of what was sampled so far; null: there is none
+  std::deque<int32_t> forced;                   // by the constraint: they come next
+  int64_t fresh = 1;                            // tokens that its last step added to ids
   bool published = false;                       // its prompt
   bool done = false;
   TimePoint submitted, admitted, answering;  // came, ran first, had its first token

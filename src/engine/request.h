@@ -30,6 +30,9 @@ struct Request {
   // What the answer must fit from its first token on, end_ids included: of `allowed`, only what it allows is
   // sampled. The engine goes on with a copy. Null: anything fits. An Error of it ends this request alone.
   std::shared_ptr<const TokenConstraint> constraint;
+  // The sink gets the logits of every token. Otherwise not of those that the constraint forces: they are
+  // computed several at a time, as prompts are. The tokens are the same.
+  bool token_logits = true;
   int priority = 0;                   // higher goes first, and takes the place of lower
   bool prompt_logits = false;         // the sink gets on_prompt_logits
   std::string cache_scope;            // only requests with the same one share cached prefixes with it
@@ -47,7 +50,8 @@ std::string_view end_reason_name(EndReason reason);
 
 struct TokenEvent {
   int32_t id = 0;
-  // [vocab], what the token was drawn from, before penalties and temperature. Valid during the call.
+  // [vocab], what the token was drawn from, before penalties and temperature. Valid during the call. Empty
+  // for some where Request::token_logits is not set.
   std::span<const float> logits;
 };
 

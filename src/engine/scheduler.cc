@@ -20,7 +20,7 @@ struct Slot {
   bool admitted = false;  // in this step
 
   int64_t remaining() const { return sequence.known - sequence.length; }
-  bool decodes() const { return remaining() == 1; }
+  bool decodes() const { return remaining() <= sequence.fresh; }
 };
 
 class Planner {
@@ -102,12 +102,18 @@ class Planner {
     }
   }
 
+  // What decoding adds.
+  int64_t fresh(const Slot& slot) const {
+    const int64_t all = std::min(slot.sequence.known, slot.sequence.stop_at) - slot.sequence.length;
+    return growth(slot, all) > available_ ? 1 : all;
+  }
+
   // Gives everyone work in order, at the expense of the last where memory is short.
   void assign() {
     int64_t budget = config_.chunk_tokens;
     bool first_chunk = true;
     for (size_t i = 0; i < slots_.size(); ++i) {
-      int64_t n = 1;
+      int64_t n = fresh(slots_[i]);
       if (!slots_[i].decodes()) {
         n = chunk(slots_[i].sequence, budget, first_chunk);
         if (n == 0 && !slots_[i].admitted) continue;

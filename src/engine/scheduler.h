@@ -2,7 +2,8 @@
 // pure function of numbers: no clock, no I/O, no model.
 //
 // Every sequence has a place in one order: higher priority first, then earlier arrival. The rules:
-//  * A running sequence with one token to compute (decode) gets it in every step.
+//  * A running sequence with nothing to compute but what its last step gave it (decode) gets it in every
+//    step, or a token of it where memory or a stop are in the way of all.
 //  * Sequences with more to compute (prefill) share chunk_tokens a step, in order, so that a long prompt
 //  slows
 //    the others by at most a chunk. A chunk that does not finish its sequence ends at a multiple of a block
@@ -50,6 +51,7 @@ struct ScheduledSequence {
   int64_t length = 0;         // tokens in its state; of a waiting one: that a cache can put there, < known
   int64_t known = 0;          // prompt and sampled tokens, > length
   int64_t most = 0;           // tokens it can ever have, >= known
+  int64_t fresh = 1;          // of the known, those that the last step gave it: one, or some more
   int64_t held = 0;           // running: bytes that preempting it gives back
   int64_t owed = 0;           // running: bytes that its next token needs besides new blocks (copies on write)
   int64_t shared = 0;         // waiting: bytes of its state that others already use and that cost nothing

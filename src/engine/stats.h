@@ -36,11 +36,12 @@ struct EngineStats {
   // Tokens. A prompt token is either cached or computed; what preemption threw away and no cache kept is
   // computed again.
   int64_t prompt_tokens = 0, cached_tokens = 0;  // of the requests that were admitted
-  int64_t prefilled_tokens = 0;                  // in forward passes, more than one of a sequence
-  int64_t decoded_tokens = 0;                    // in forward passes, one of a sequence
+  int64_t prefilled_tokens = 0;                  // in forward passes: of prompts and of what was preempted
+  int64_t decoded_tokens = 0;                    // in forward passes: of answers
   int64_t resumed_tokens = 0;                    // after preemption, out of a cache
   int64_t generated_tokens = 0;                  // given to sinks
   int64_t masked_tokens = 0;                     // sampled under a constraint
+  int64_t forced_tokens = 0;                     // not sampled: a constraint left no choice
 
   // Steps.
   int64_t steps = 0;

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <vector>
 
 namespace hadal {
 
@@ -17,6 +18,8 @@ class TokenConstraint {
   virtual void allow(std::span<uint32_t> bits) = 0;
   // The token that did come. False, and nothing changes, if it may not.
   virtual bool accept(int32_t id) = 0;
+  // Tokens to be taken instead of sampling, because the text that comes next is certain. Empty: sample.
+  virtual std::vector<int32_t> forced() { return {}; }
   // Tokens accepted so far; and going back to fewer of them.
   virtual int64_t length() const = 0;
   virtual void rewind(int64_t length) = 0;

@@ -69,8 +69,7 @@ void Sampler::adjust(std::span<const float> logits, TokenMask allowed) {
   HADAL_CHECK(logits.size() == vocab, "{} logits for a vocabulary of {}", logits.size(), vocab);
   HADAL_CHECK(allowed.empty() || allowed.size() == (vocab + 31) / 32, "a mask of {} words", allowed.size());
   for (size_t id = 0; id < vocab; ++id) {
-    const bool possible =
-        (allowed.empty() || (allowed[id / 32] >> (id % 32) & 1u)) && !std::isnan(logits[id]);
+    const bool possible = is_allowed(allowed, id) && !std::isnan(logits[id]);
     logit_[id] = possible ? logits[id] : kNever;
   }
   for (const int32_t id : seen_) {

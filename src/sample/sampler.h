@@ -26,6 +26,9 @@ namespace hadal {
 
 // One bit a token, bit id % 32 of word id / 32; an empty span allows every token.
 using TokenMask = std::span<const uint32_t>;
+inline bool is_allowed(TokenMask mask, size_t id) {
+  return mask.empty() || (mask[id / 32] >> (id % 32) & 1u) != 0;
+}
 
 class Sampler {
  public:

@@ -211,6 +211,7 @@ Asked<void> Generation::submit(size_t index) {
   if (!ask_.show_end) request.end_ids = ask_.end_ids;
   request.allowed = context_.text.allowed();
   request.constraint = ask_.constraint;
+  request.token_logits = ask_.top_logprobs >= 0;
   request.prompt_logits = ask_.prompt_logprobs;
   request.cache_scope = ask_.cache_scope;
   choice.submitted = std::chrono::steady_clock::now();

@@ -39,14 +39,14 @@ void render_engine(PrometheusText& text, const EngineStats& engine) {
   counter("hadal_prompt_tokens_total", "Prompt tokens of the requests that were admitted.",
           engine.prompt_tokens);
   counter("hadal_prompt_cached_tokens_total", "Of those, tokens that a cache had.", engine.cached_tokens);
-  counter("hadal_prefilled_tokens_total", "Tokens computed in passes with several of a sequence.",
+  counter("hadal_prefilled_tokens_total", "Tokens of prompts, and of what was preempted, that were computed.",
           engine.prefilled_tokens);
-  counter("hadal_decoded_tokens_total", "Tokens computed in passes with one of a sequence.",
-          engine.decoded_tokens);
+  counter("hadal_decoded_tokens_total", "Tokens of answers that were computed.", engine.decoded_tokens);
   counter("hadal_resumed_tokens_total", "Tokens that a cache had when a preempted request went on.",
           engine.resumed_tokens);
   counter("hadal_generated_tokens_total", "Tokens of answers.", engine.generated_tokens);
   counter("hadal_masked_tokens_total", "Tokens that were sampled under a grammar.", engine.masked_tokens);
+  counter("hadal_forced_tokens_total", "Tokens that a grammar left no choice about.", engine.forced_tokens);
 
   counter("hadal_steps_total", "Forward passes.", engine.steps);
   text.family("hadal_phase_seconds_total", Type::kCounter, "Time of the engine's thread, by what it did.");

@@ -39,4 +39,8 @@ inline constexpr int64_t kMaxJsonValues = int64_t{1} << 21;
 // than kMaxJsonValues values are problems too.
 Result<JsonValue> parse_json(std::string_view text, int max_depth = kMaxJsonDepth);
 
+// The inside of a JSON string. Escapes what has to be. Works byte by byte, so a text may be escaped in pieces
+// cut anywhere.
+void append_json_escaped(std::string_view text, std::string& out);
+
 }  // namespace hadal

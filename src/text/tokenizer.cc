@@ -208,6 +208,22 @@ std::vector<int32_t> Tokenizer::encode(std::string_view text) const {
   return encoder.take();
 }
 
+// What follows can lengthen the last piece, and a run of white space at the end: a line break that comes
+// later takes the spaces before it.
+size_t Tokenizer::settled(std::string_view text) const {
+  text = text.substr(0, utf8_valid_prefix(text));
+  const auto is_space = [&](size_t at) {  // or may be one
+    return static_cast<uint8_t>(text[at]) <= ' ' || static_cast<uint8_t>(text[at]) >= 0x7F;
+  };
+  size_t run = text.size();
+  while (run > 0 && is_space(run - 1)) --run;
+  Pretokenizer::Scratch scratch;
+  const std::vector<uint32_t>& ends = data_->pretokenizer.split(text, scratch);
+  size_t settled = 0;
+  for (size_t i = 0; i + 1 < ends.size() && ends[i] <= run; ++i) settled = ends[i];
+  return settled;
+}
+
 std::vector<int32_t> Tokenizer::encode_with_added(std::string_view text) const {
   Encoder encoder(*data_, text.size());
   encoder.literals(data_->exact, text, [&](std::string_view stretch) {

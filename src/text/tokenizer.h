@@ -31,6 +31,11 @@ class Tokenizer {
   // Throws Error kInvalidInput for 2 GiB and more.
   std::vector<int32_t> encode(std::string_view text) const;
 
+  // A place in `text` that no token reaches over: those before it are the same whatever comes behind `text`,
+  // and what comes from there on is encoded as if it stood alone. (Not the last one; 0 for a text of one
+  // word.)
+  size_t settled(std::string_view text) const;
+
   // Literals of added tokens become their ids: first those that the file does not call normalized, then the
   // others in what remains; leftmost first, the longest of those that start together.
   std::vector<int32_t> encode_with_added(std::string_view text) const;

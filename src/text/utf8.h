@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -25,5 +26,8 @@ size_t utf8_valid_prefix(std::string_view bytes);
 // end of bytes cuts off is left out; returns the number of bytes taken (bytes.size(), less at most 3 held
 // back).
 size_t utf8_append_lossy(std::string& out, std::string_view bytes, bool hold_back);
+
+// Appends one character. c is at most 0x10FFFF; that it is no surrogate is the caller's business.
+void append_utf8(std::string& out, uint32_t c);
 
 }  // namespace hadal

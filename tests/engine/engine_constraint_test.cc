@@ -12,7 +12,8 @@ namespace {
 
 using namespace test;
 
-// Tokens in turns of three, beginning with 10, 11, 12; each turn allows some more.
+// Tokens in turns of three, beginning with 10, 11, 12; each turn allows some more. Every `forced_every` turns
+// the next ones are forced.
 class Turns : public TokenConstraint {
  public:
   void allow(std::span<uint32_t> bits) override {
@@ -25,6 +26,14 @@ class Turns : public TokenConstraint {
     ids.push_back(id);
     return true;
   }
+  std::vector<int32_t> forced() override {
+    if (forced_every == 0 || length() % forced_every != forced_every - 1) return {};
+    std::vector<int32_t> next;
+    for (int64_t i = 0; i < force; ++i)
+      next.push_back(10 + 3 * static_cast<int32_t>((ids.size() + next.size()) % 90) +
+                     static_cast<int32_t>(i % 3));
+    return next;
+  }
   int64_t length() const override { return static_cast<int64_t>(ids.size()); }
   void rewind(int64_t to) override { ids.resize(static_cast<size_t>(to)); }
   std::unique_ptr<TokenConstraint> fork() const override { return std::make_unique<Turns>(*this); }
@@ -33,6 +42,7 @@ class Turns : public TokenConstraint {
 
   std::vector<int32_t> ids;
   int64_t fail_at = -1, refuse_at = -1;
+  int64_t forced_every = 0, force = 0;
 };
 
 Request in_turns(Request r, int64_t fail_at = -1, int64_t refuse_at = -1) {
@@ -98,6 +108,62 @@ TEST(EngineConstraint, AnErrorEndsItsRequestAlone) {
   EXPECT_EQ(bench.pool.live_pieces(), 0);
 }
 
+Request forced(Request r, int64_t every, int64_t force) {
+  auto turns = std::make_shared<Turns>();
+  turns->forced_every = every;
+  turns->force = force;
+  r.constraint = std::move(turns);
+  return r;
+}
+
+TEST(EngineConstraint, ForcedTokensAreComputedTogether) {
+  Bench bench;
+  Request r = forced(request(20, 100, 2), 5, 4);
+  const auto slow = bench.submit(r).second;
+  bench.engine.drain();
+  expect_same(*slow, alone(r, bench.ops));
+  EXPECT_EQ(slow->with_logits, 100);
+  EXPECT_EQ(bench.engine.stats().steps, 100);
+  r.token_logits = false;
+  const auto quick = bench.submit(r).second;
+  bench.engine.drain();
+  EXPECT_EQ(quick->tokens, slow->tokens);
+  EXPECT_EQ(quick->finish->reason, EndReason::kLength);
+  const EngineStats stats = bench.engine.stats();
+  EXPECT_EQ(stats.forced_tokens, 2 * (100 - stats.masked_tokens / 2));
+  EXPECT_EQ(quick->with_logits, stats.masked_tokens / 2);
+  EXPECT_LT(stats.steps, 100 + 70);
+  // The last tokens of an answer are not computed.
+  EXPECT_LE(stats.decoded_tokens, 198);
+  EXPECT_GE(stats.decoded_tokens, 198 - 5);
+  EXPECT_EQ(bench.pool.live_pieces(), 0);
+}
+
+TEST(EngineConstraint, ForcedTokensAreBound) {
+  Bench bench;
+  // By the limit of tokens, by the mask of the request, by an end id among them, and by their own number.
+  Request r = forced(request(20, 50, 3), 1, 1000);
+  r.token_logits = false;
+  const auto all = bench.submit(r).second;
+  bench.engine.drain();
+  ASSERT_EQ(all->tokens.size(), 50u);
+  EXPECT_EQ(bench.engine.stats().steps, 2);
+  for (size_t i = 0; i < 50; ++i)
+    EXPECT_EQ(all->tokens[i], 10 + 3 * static_cast<int32_t>(i) + static_cast<int32_t>(i % 3));
+  r.end_ids = {all->tokens[7]};
+  const auto ended = bench.submit(r).second;
+  bench.engine.drain();
+  EXPECT_EQ(ended->tokens.size(), 7u);
+  EXPECT_EQ(ended->finish->reason, EndReason::kStop);
+  r.end_ids.clear();
+  auto even = std::make_shared<std::vector<uint32_t>>(10, 0x55555555u);
+  r.allowed = even;
+  const auto masked = bench.submit(r).second;
+  bench.engine.drain();
+  ASSERT_EQ(masked->tokens.size(), 50u);
+  for (const int32_t id : masked->tokens) EXPECT_EQ(id % 2, 0);
+}
+
 TEST(EngineConstraint, OthersInTheBatchAreAsAlone) {
   EngineConfig config;
   config.scheduler = {128, 16};
@@ -109,6 +175,8 @@ TEST(EngineConstraint, OthersInTheBatchAreAsAlone) {
     Request r = request(20 + (i * 61) % 200, 150 + (i * 17) % 100, i);
     r.priority = static_cast<int>(i % 3);
     if (i % 2 == 0) r = in_turns(std::move(r));
+    if (i % 4 == 1) r = forced(std::move(r), 3 + i, 1 + 3 * i);
+    r.token_logits = i % 3 == 0;
     requests.push_back(r);
     sinks.push_back(bench.submit(r).second);
     bench.engine.step();
@@ -116,9 +184,7 @@ TEST(EngineConstraint, OthersInTheBatchAreAsAlone) {
   bench.engine.drain();
   EXPECT_GT(bench.engine.stats().preemptions, 2);
   for (size_t i = 0; i < requests.size(); ++i)
-    expect_same(*sinks[i],
-                requests[i].constraint ? alone(requests[i], bench.ops) : alone(requests[i], bench.ops),
-                std::to_string(i));
+    expect_same(*sinks[i], alone(requests[i], bench.ops), std::to_string(i));
 }
 
 TEST(EngineConstraint, AGrammarEndsTheAnswer) {

@@ -45,6 +45,22 @@ TEST(Scheduler, DecodersGetOneTokenAndPrefillTheChunk) {
   EXPECT_EQ(work(p), (Work{{1, 1}, {2, 256}, {3, 1}}));
 }
 
+TEST(Scheduler, WhatTheLastStepGaveIsComputedAtOnce) {
+  Sequence fresh = sequence(3, 100, 104);
+  fresh.fresh = 4;
+  EXPECT_EQ(work(plan({sequence(1, 0, 1000), fresh}, {})), (Work{{1, 256}, {3, 4}}));
+  fresh.fresh = 3;  // after a preemption it waits for its turn
+  EXPECT_EQ(work(plan({sequence(1, 0, 1000), fresh}, {})), (Work{{1, 256}}));
+  fresh.fresh = 4;
+  fresh.stop_at = 102;
+  EXPECT_EQ(work(plan({fresh}, {})), (Work{{3, 2}}));
+  // Where all of it needs a block that is not there, one of it is better than none.
+  Sequence long_one = sequence(1, 126, 130);
+  long_one.fresh = 4;
+  EXPECT_EQ(work(plan({long_one}, {}, 9)), (Work{{1, 1}}));
+  EXPECT_EQ(work(plan({long_one}, {}, 10)), (Work{{1, 4}}));
+}
+
 TEST(Scheduler, ChunksEndAtBlocks) {
   EXPECT_EQ(work(plan({sequence(1, 100, 1000)}, {})), (Work{{1, 156}}));                 // 256
   EXPECT_EQ(work(plan({sequence(1, 128, 384)}, {})), (Work{{1, 256}}));                  // the end is one

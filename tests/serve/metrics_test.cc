@@ -91,6 +91,7 @@ TEST(Metrics, EveryPromisedNameIsThere) {
                                  "hadal_grammar_compiles_total",
                                  "hadal_grammar_cache_hits_total",
                                  "hadal_masked_tokens_total",
+                                 "hadal_forced_tokens_total",
                                  "hadal_restored_reasoning_total",
                                  "hadal_http_requests_total",
                                  "hadal_prefix_cache_bytes",

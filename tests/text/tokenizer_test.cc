@@ -168,6 +168,41 @@ RC_GTEST_PROP(Tokenizer, BytesComeBack, ()) {
   RC_ASSERT(bytes_of(small(), small().encode_with_added(bytes)) == bytes);
 }
 
+// Where a text is settled every longer text's tokens part, and before it they are the same.
+void check_settled(const Tokenizer& tokenizer, const std::string& text, const std::string& more) {
+  const size_t settled = tokenizer.settled(text);
+  RC_ASSERT(settled <= text.size());
+  Ids front = tokenizer.encode(text);
+  size_t at = 0, n = 0;
+  while (at < settled) at += tokenizer.token_bytes(front[n++]).size();
+  RC_ASSERT(at == settled);
+  front.resize(n);
+  for (const int32_t id : tokenizer.encode(text.substr(settled) + more)) front.push_back(id);
+  RC_ASSERT(front == tokenizer.encode(text + more));
+}
+
+bool settled_stays(const Tokenizer& tokenizer) {
+  return rc::check("settled text stays as it is", [&] {
+    const std::string text = *testing::utf8_text();
+    const auto cut = *rc::gen::inRange<size_t>(0, text.size() + 1);  // also within a character
+    check_settled(tokenizer, text.substr(0, cut), text.substr(cut));
+    check_settled(tokenizer, text, *testing::any_bytes());
+  });
+}
+
+TEST(Tokenizer, SettledTextStaysAsItIs) {
+  EXPECT_TRUE(settled_stays(small()));
+}
+
+TEST(Tokenizer, SettledText) {
+  const Tokenizer& tokenizer = small();
+  EXPECT_EQ(tokenizer.settled(""), 0u);
+  EXPECT_EQ(tokenizer.settled("hello"), 0u);
+  EXPECT_EQ(tokenizer.settled("hello world"), 5u);
+  EXPECT_EQ(tokenizer.settled("{\"name\": "), 8u);
+  EXPECT_EQ(tokenizer.settled("a \n  "), 1u);  // a line break would take the spaces as well
+}
+
 TEST(Tokenizer, ServesManyThreads) {
   std::string text;
   for (int i = 0; i < 2000; ++i) text += "hello world " + std::to_string(i) + " aaaa中\n";
@@ -239,6 +274,10 @@ class DeepSeekV4 : public ::testing::Test {
   }
   const Tokenizer* tokenizer_ = nullptr;
 };
+
+TEST_F(DeepSeekV4, SettledTextStaysAsItIs) {
+  EXPECT_TRUE(settled_stays(*tokenizer_));
+}
 
 TEST_F(DeepSeekV4, Facts) {
   EXPECT_EQ(tokenizer_->vocab_size(), 129280);

@@ -12,6 +12,7 @@
 
 #include "base/check.h"
 #include "sample/grammar/expr.h"
+#include "text/utf8.h"
 
 namespace hadal::grammar {
 namespace {
@@ -50,7 +51,7 @@ std::string sample_chars() {
   text.reserve(1'000'000);
   for (uint32_t c = 0; c <= kLastChar; ++c) {
     if (c >= kFirstSurrogate && c <= kLastSurrogate) continue;
-    append_char(c, text);
+    append_utf8(text, c);
     if (is_blank(c) && (c & 0xFFFF) == kBlankFirst) c += kBlankLast - kBlankFirst;
   }
   return text;
@@ -196,7 +197,7 @@ void CharClasses::Known::find_cases() {
   std::string text;
   std::vector<uint32_t> chars;
   for (const CharRange& range : cased->ranges())
-    for (uint32_t c = range.first; c <= range.last; ++c) append_char(c, text), chars.push_back(c);
+    for (uint32_t c = range.first; c <= range.last; ++c) append_utf8(text, c), chars.push_back(c);
   std::map<uint32_t, uint32_t> parent;  // a forest: the smallest character of a group is its root
   const auto root = [&parent](uint32_t c) {
     for (auto it = parent.find(c); it != parent.end(); it = parent.find(c)) c = it->second;

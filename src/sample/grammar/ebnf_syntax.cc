@@ -289,7 +289,7 @@ std::string Parser::literal() {
     if (ends() || text_[at_] == '\n') refuse(begin, "this literal is never closed");
     if (take({&quote, 1})) return text;
     if (take("\\"))
-      append_char(escape(), text);
+      append_utf8(text, escape());
     else
       text.push_back(text_[at_++]);
   }

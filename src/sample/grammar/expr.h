@@ -160,8 +160,6 @@ class ExprPool {
   int64_t bytes_ = 0;
 };
 
-// Appends a character, which is no special, as UTF-8.
-void append_char(uint32_t c, std::string& out);
 // The character at `at` of valid UTF-8, moving `at` behind it.
 uint32_t next_char(std::string_view utf8, size_t& at);
 

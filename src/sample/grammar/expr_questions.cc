@@ -8,6 +8,7 @@
 #include "base/check.h"
 #include "base/error.h"
 #include "sample/grammar/expr.h"
+#include "text/utf8.h"
 
 namespace hadal::grammar {
 namespace {
@@ -254,7 +255,7 @@ bool ExprPool::walk_texts(ExprId e, std::string& prefix, size_t most, size_t& st
     if (end > kFirstSpecial || end - list[i].begin > most) return false;
     for (uint32_t c = list[i].begin; c < end; ++c) {
       const size_t length = prefix.size();
-      append_char(c, prefix);
+      append_utf8(prefix, c);
       if (prefix.size() > 4096 || !walk_texts(list[i].to, prefix, most, steps, texts)) return false;
       prefix.resize(length);
     }
@@ -267,22 +268,6 @@ bool ExprPool::enumerate(ExprId e, size_t most, std::vector<std::string>& texts)
   std::string prefix;
   size_t steps = 0;
   return walk_texts(e, prefix, most, steps, texts);
-}
-
-void append_char(uint32_t c, std::string& out) {
-  const auto put = [&out](uint32_t byte) { out.push_back(static_cast<char>(byte)); };
-  if (c < 0x80) return put(c);
-  if (c < 0x800) {
-    put(0xC0 | (c >> 6));
-  } else if (c < 0x10000) {
-    put(0xE0 | (c >> 12));
-    put(0x80 | ((c >> 6) & 0x3F));
-  } else {
-    put(0xF0 | (c >> 18));
-    put(0x80 | ((c >> 12) & 0x3F));
-    put(0x80 | ((c >> 6) & 0x3F));
-  }
-  put(0x80 | (c & 0x3F));
 }
 
 uint32_t next_char(std::string_view utf8, size_t& at) {

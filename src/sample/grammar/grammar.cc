@@ -30,7 +30,12 @@ int64_t Grammar::bytes() const {
 }
 
 Matcher::Matcher(std::shared_ptr<Grammar> grammar) : grammar_(std::move(grammar)) {
-  states_.push_back({grammar_->start_, false});
+  states_.push_back({grammar_->start_});
+}
+
+void Matcher::push(GrammarState state, std::string_view bytes) {
+  text_ += bytes;
+  states_.push_back({std::move(state), text_.size(), states_.back().begin});
 }
 
 void Matcher::allow(std::span<uint32_t> bits) {
@@ -53,18 +58,22 @@ bool Matcher::accept(int32_t id) {
   const bool ends = std::ranges::count(grammar_->end_ids_, id) > 0;
   if (id < 0 || id >= grammar_->vocabulary_->size() || (now.ended && !ends)) return false;
   if (ends && (now.ended || now.state.can_end)) {
-    states_.push_back({now.state, true});
+    Place end = now;
+    end.ended = true;
+    states_.push_back(std::move(end));
     return true;
   }
+  const bool special = grammar_->vocabulary_->is_special(id);
+  const std::string_view bytes = special ? std::string_view() : grammar_->vocabulary_->bytes(id);
   GrammarState next;
   {
     const std::lock_guard lock(grammar_->mutex_);
-    next = grammar_->vocabulary_->is_special(id)
-               ? grammar_->automaton_.advance_special(now.state, id)
-               : grammar_->automaton_.advance(now.state, grammar_->vocabulary_->bytes(id));
+    next = special ? grammar_->automaton_.advance_special(now.state, id)
+                   : grammar_->automaton_.advance(now.state, bytes);
   }
   if (next.dead()) return false;
-  states_.push_back({std::move(next), false});
+  push(std::move(next), bytes);
+  if (special) states_.back().begin = settled_ = text_.size();
   return true;
 }
 
@@ -76,16 +85,59 @@ bool Matcher::accept_bytes(std::string_view bytes) {
     next = grammar_->automaton_.advance(states_.back().state, bytes);
   }
   if (next.dead()) return false;
-  states_.push_back({std::move(next), false});
+  push(std::move(next), bytes);
   return true;
 }
 
 void Matcher::rewind(int64_t length) {
   HADAL_CHECK(length >= 0 && length <= this->length(), "rewind to {} of {}", length, this->length());
   states_.resize(static_cast<size_t>(length) + 1);
+  text_.resize(states_.back().text);
+  settled_ = states_.back().begin;
 }
 
-std::string Matcher::forced(size_t most) const {
+std::vector<int32_t> Matcher::forced() {
+  constexpr size_t kMost = 256;         // bytes at a time
+  constexpr size_t kLongestWord = 256;  // that is looked at again for every token
+  if (ended()) return {};
+  const std::string bytes = forced_bytes(kMost);
+  if (bytes.empty()) return forced_special();
+  if (bytes.size() == 1) return {};  // what follows may be of the same token
+  const Tokenizer& tokenizer = grammar_->vocabulary_->tokenizer();
+  settled_ += tokenizer.settled(std::string_view(text_).substr(settled_));
+  const size_t known = text_.size() - settled_;
+  if (known > kLongestWord) return {};
+  const std::string text = text_.substr(settled_) + bytes;
+  const size_t end = tokenizer.settled(text);
+  // The tokens between what is there and the settled end, if one ends where that does.
+  std::vector<int32_t> forced;
+  size_t at = 0;
+  for (const int32_t id : tokenizer.encode(text)) {
+    if (at > known && forced.empty()) break;
+    if (at == end || id >= grammar_->vocabulary_->size()) break;
+    if (at >= known) forced.push_back(id);
+    at += tokenizer.token_bytes(id).size();
+  }
+  return forced;
+}
+
+// A special token, where nothing else may come.
+std::vector<int32_t> Matcher::forced_special() const {
+  const GrammarState& state = states_.back().state;
+  std::vector<int32_t> ids;
+  if (state.can_end) ids = grammar_->end_ids_;
+  const std::lock_guard lock(grammar_->mutex_);
+  Terminals& terminals = grammar_->automaton_.terminals();
+  for (const Config& config : state.configs) {
+    if (terminals.first_bytes(config.state).any()) return {};
+    for (const int32_t id : terminals.specials(config.state))
+      if (std::ranges::find(ids, id) == ids.end()) ids.push_back(id);
+  }
+  if (ids.size() != 1) return {};
+  return ids;
+}
+
+std::string Matcher::forced_bytes(size_t most) const {
   std::string bytes;
   if (ended()) return bytes;
   const std::lock_guard lock(grammar_->mutex_);

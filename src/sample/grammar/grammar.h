@@ -50,6 +50,8 @@ class Matcher : public TokenConstraint {
 
   void allow(std::span<uint32_t> bits) override;
   bool accept(int32_t id) override;
+  // The tokens of certain text are those that encoding the whole text would give, whatever comes behind it.
+  std::vector<int32_t> forced() override;
   int64_t length() const override { return static_cast<int64_t>(states_.size()) - 1; }
   void rewind(int64_t length) override;
   std::unique_ptr<TokenConstraint> fork() const override { return std::make_unique<Matcher>(*this); }
@@ -61,15 +63,22 @@ class Matcher : public TokenConstraint {
   // Bytes instead of a token; counts as one in length(). False, and nothing changes, if they do not fit.
   bool accept_bytes(std::string_view bytes);
   // Bytes that must come, as far as there is no choice; at most `most`.
-  std::string forced(size_t most) const;
+  std::string forced_bytes(size_t most) const;
 
  private:
   struct Place {
     GrammarState state;
+    size_t text = 0;   // bytes of text_ that were there
+    size_t begin = 0;  // in text_: behind the last special token
     bool ended = false;
   };
+  void push(GrammarState state, std::string_view bytes);
+  std::vector<int32_t> forced_special() const;
+
   std::shared_ptr<Grammar> grammar_;
   std::vector<Place> states_;  // after each token, the first before any
+  std::string text_;           // of all tokens but the special ones
+  size_t settled_ = 0;         // in text_: a place that no token reaches over (Tokenizer::settled)
 };
 
 // The texts of one regular expression (ECMA-262, regex.h), from beginning to end.

@@ -11,9 +11,13 @@ namespace {
 
 constexpr size_t kMostUnique = 64;  // values that an array without repeats can be made of
 
-// White space of JSON, or none.
-ExprId any_space(ExprPool& pool) {
-  return pool.repeat(pool.set({{' ', ' '}, {'\t', '\n'}, {'\r', '\r'}}), 0);
+constexpr uint8_t kMostSpace = 16;     // at a time
+constexpr size_t kMostSpelled = 1024;  // texts of an expression
+
+std::string json_quoted(std::string_view text) {
+  std::string json = "\"";
+  append_json_escaped(text, json);
+  return json += '"';
 }
 
 }  // namespace
@@ -141,17 +145,47 @@ uint32_t JsonGrammar::intern(ArrayState state) {
   return it->second;
 }
 
+// White space where JSON may have it, or none.
+ExprId JsonGrammar::space() {
+  const ExprId one = pool_.set({{' ', ' '}, {'\t', '\n'}, {'\r', '\r'}});
+  return pool_.repeat(one, 0, style_.any_spelling ? ExprPool::kUnbounded : kMostSpace);
+}
+
+// A string. Where the schema leaves few texts they are spelled in one way only.
+StateId JsonGrammar::string(ExprId text) {
+  const bool with_space = style_.space == JsonStyle::Space::kAny;
+  std::vector<std::string> texts;
+  if (!style_.any_spelling && pool_.enumerate(text, kMostSpelled, texts)) return spelled(texts);
+  const uint8_t most = style_.any_spelling ? Terminals::kAnySpace : kMostSpace;
+  return automaton_.terminals().json_string(text, with_space ? most : 0);
+}
+
+// One of these, whose tags are their places.
+StateId JsonGrammar::key(const std::vector<std::string>& names) {
+  return style_.any_spelling ? string(pool_.literals(names)) : spelled(names);
+}
+
+StateId JsonGrammar::spelled(const std::vector<std::string>& texts) {
+  std::vector<std::string> spellings;
+  for (const std::string& text : texts) spellings.push_back(json_quoted(text));
+  ExprId e = pool_.literals(spellings);
+  if (style_.space == JsonStyle::Space::kAny) e = pool_.concat(space(), e);
+  return automaton_.terminals().raw(e);
+}
+
 // Punctuation, with the space that may be around it.
 StateId JsonGrammar::mark(std::string_view text, bool space_after) {
   ExprId e = pool_.text(text);
-  if (style_.space == JsonStyle::Space::kAny) e = pool_.concat(any_space(pool_), e);
+  if (style_.space == JsonStyle::Space::kAny) e = pool_.concat(space(), e);
   if (style_.space == JsonStyle::Space::kPython && space_after) e = pool_.concat(e, pool_.text(" "));
   return automaton_.terminals().raw(e);
 }
 
-NodeId JsonGrammar::value(NodeId next) {
+NodeId JsonGrammar::document() {
   const NodeId value = make(kValue, root_);
-  return next == automaton_.end() ? value : automaton_.call_node(value, next);
+  if (style_.space != JsonStyle::Space::kAny) return value;
+  const StateId space_after = automaton_.terminals().raw(space());
+  return automaton_.call_node(value, automaton_.terminal_node(space_after, automaton_.end()));
 }
 
 void JsonGrammar::expand(const NodeKey& key, Expansion& into) {
@@ -205,14 +239,12 @@ void JsonGrammar::expand_value(FormulaId formula, bool without_strings, Expansio
   if (shape.has_null) words.emplace_back("null");
   if (shape.has_true) words.emplace_back("true");
   if (shape.has_false) words.emplace_back("false");
-  const bool with_space = style_.space == JsonStyle::Space::kAny;
   const ExprId number =
       style_.any_spelling ? shape.number : pool_.both({shape.number, shapes_.numbers().written()});
   ExprId bare = pool_.either({pool_.literals(words), number});
-  if (with_space) bare = pool_.concat(any_space(pool_), bare);
+  if (style_.space == JsonStyle::Space::kAny) bare = pool_.concat(space(), bare);
   into.terminal(automaton_.terminals().raw(bare), automaton_.end());
-  if (!without_strings)
-    into.terminal(automaton_.terminals().json_string(shape.string, with_space), automaton_.end());
+  if (!without_strings) into.terminal(string(shape.string), automaton_.end());
   for (const ObjectShape& object : shape.objects) {
     if (!shapes_.inhabited(object)) continue;
     const uint32_t index = object_index(object);
@@ -232,8 +264,6 @@ void JsonGrammar::keys(uint32_t id, Expansion& into) {
   const ObjectState state = *object_state_[id];
   const uint32_t index = state.shape;
   const ObjectShape& shape = *objects_[index].shape;
-  const bool with_space = style_.space == JsonStyle::Space::kAny;
-  Terminals& terminals = automaton_.terminals();
   const std::vector<uint32_t> properties = properties_to_come(state);
   std::vector<std::string> names;
   for (const uint32_t property : properties) names.push_back(shape.properties[property].name);
@@ -241,11 +271,9 @@ void JsonGrammar::keys(uint32_t id, Expansion& into) {
     const auto [it, is_new] =
         literals_index_.try_emplace(properties, static_cast<uint32_t>(literals_.size()));
     if (is_new) literals_.push_back(properties);
-    into.terminal_by_literal(terminals.json_string(pool_.literals(names), with_space),
-                             make(kPropertyChosen, id, it->second));
+    into.terminal_by_literal(key(names), make(kPropertyChosen, id, it->second));
   }
-  for (const Way& way : other_ways(state))
-    into.terminal(terminals.json_string(way.keys, with_space), make(kColon, way.value, way.then));
+  for (const Way& way : other_ways(state)) into.terminal(string(way.keys), make(kColon, way.value, way.then));
 }
 
 void JsonGrammar::chosen_property(uint32_t id, uint32_t property, Expansion& into) {
@@ -280,9 +308,7 @@ Result<std::shared_ptr<Grammar>> json_schema_grammar(std::shared_ptr<const Vocab
   return Grammar::make(std::move(vocabulary), std::move(end_ids), [&](Automaton& automaton) {
     JsonGrammar& json = JsonGrammar::add(automaton, schema, style);
     if (notes) *notes = json.notes();
-    if (style.space != JsonStyle::Space::kAny) return json.value(automaton.end());
-    const StateId space = automaton.terminals().raw(any_space(automaton.pool()));
-    return json.value(automaton.terminal_node(space, automaton.end()));
+    return json.document();
   });
 }
 

@@ -20,11 +20,13 @@ struct JsonStyle {
   enum class Space : uint8_t {
     kCompact,  // none
     kPython,   // one behind every comma and colon, as json.dumps writes it
-    kAny,      // whatever JSON allows
+    kAny,      // whatever JSON allows, up to a bound at a time: some models would never stop
   };
   Space space = Space::kCompact;
-  bool any_order = false;     // keys in any order; otherwise in the schema's, the undeclared ones last
-  bool any_spelling = false;  // of whole numbers (1.0, 1e2)
+  bool any_order = false;  // keys in any order; otherwise in the schema's, the undeclared ones last
+  // Of whole numbers (1.0, 1e2), of keys and texts that the schema spells out ("\\u0061"), and any amount of
+  // space where there may be any: for who reads instead of writing.
+  bool any_spelling = false;
   // Formats only where the schema's dialect asserts them: from 2019-09 on they are annotations unless a
   // reader chooses otherwise. A writer keeps to them always.
   bool formats_by_dialect = false;
@@ -36,8 +38,8 @@ class JsonGrammar : public NodeSource {
   // Reads all of the schema. Throws Error{kInvalidInput}: the keyword's path and why it cannot be kept to.
   static JsonGrammar& add(Automaton& automaton, JsonValue schema, JsonStyle style);
 
-  // A value that fits the schema, without space around it; then `next`.
-  NodeId value(NodeId next);
+  // A value that fits the schema and nothing else, but for space.
+  NodeId document();
   // Its objects key by key, for formats that do not write them as JSON: where they begin; whether one may end
   // here; and what may come, which is a property or some other key.
   struct Member {
@@ -108,7 +110,11 @@ class JsonGrammar : public NodeSource {
   NodeId make(Kind kind, uint32_t a, uint32_t b = 0, uint32_t c = 0) {
     return automaton_.node({source_, kind, {a, b, c}});
   }
+  ExprId space();
   StateId mark(std::string_view text, bool space_after = false);
+  StateId string(ExprId text);
+  StateId key(const std::vector<std::string>& names);
+  StateId spelled(const std::vector<std::string>& texts);
   uint32_t intern(ObjectState state);
   uint32_t intern(ArrayState state);
 

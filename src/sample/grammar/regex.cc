@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "sample/grammar/grammar.h"
 #include "sample/grammar/regex_syntax.h"
+#include "text/utf8.h"
 
 namespace hadal::grammar {
 namespace {
@@ -87,13 +88,13 @@ class Compiler {
 std::optional<std::string> Compiler::text_of(uint32_t id) const {
   std::string text;
   if (is_char(id)) {
-    append_char(char_of(id), text);
+    append_utf8(text, char_of(id));
     return text;
   }
   if (node(id).kind != Kind::kConcat || node(id).parts.empty()) return std::nullopt;
   for (const uint32_t part : node(id).parts) {
     if (!is_char(part)) return std::nullopt;
-    append_char(char_of(part), text);
+    append_utf8(text, char_of(part));
   }
   return text;
 }
@@ -163,7 +164,7 @@ After Compiler::concat(const RegexNode& node, After k) {
       continue;
     }
     std::string text;
-    for (size_t at = run; at < i; ++at) append_char(char_of(node.parts[at]), text);
+    for (size_t at = run; at < i; ++at) append_utf8(text, char_of(node.parts[at]));
     k = After(pool_.concat(pool_.text(text), k[0]));
     i = run;
   }

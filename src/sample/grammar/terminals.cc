@@ -76,7 +76,7 @@ StateId Terminals::raw(ExprId e) {
   return after_char(e, false);
 }
 
-StateId Terminals::json_string(ExprId e, bool space) {
+StateId Terminals::json_string(ExprId e, uint8_t space) {
   if (pool_.empty(e)) return kDead;
   return intern({.expr = e, .phase = Phase::kOpen, .n = space, .json = true});
 }
@@ -186,8 +186,10 @@ void Terminals::compute(StateId state) {
     case Phase::kDone:
       break;
     case Phase::kOpen:
-      if (key.n)
-        for (const char c : kSpace) row[static_cast<uint8_t>(c)] = state;
+      if (key.n > 0) {
+        const StateId spaced = key.n == kAnySpace ? state : json_string(key.expr, key.n - 1);
+        for (const char c : kSpace) row[static_cast<uint8_t>(c)] = spaced;
+      }
       row['"'] = after_char(key.expr, true);
       break;
     case Phase::kRaw:

@@ -24,10 +24,11 @@ class Terminals {
 
   explicit Terminals(ExprPool& pool);
 
-  // Begins a raw text, or a JSON string (at its opening quote; with `space`, JSON white space may come before
-  // it). kDead if nothing is in the expression.
+  // Begins a raw text, or a JSON string (at its opening quote; up to `space` characters of JSON white space
+  // may come before it). kDead if nothing is in the expression.
+  static constexpr uint8_t kAnySpace = 255;  // any number
   StateId raw(ExprId e);
-  StateId json_string(ExprId e, bool space);
+  StateId json_string(ExprId e, uint8_t space);
 
   StateId step(StateId state, uint8_t byte) {
     const StateId to = rows_[state].dense >= 0 ? (*dense_[static_cast<size_t>(rows_[state].dense)])[byte]
@@ -66,7 +67,7 @@ class Terminals {
   enum class Phase : uint8_t {
     kDead,
     kRaw,     // between characters
-    kOpen,    // a quote is to come; n is 1 where white space may come before it
+    kOpen,    // a quote is to come; n: `space` of json_string
     kInside,  // between characters of a JSON string
     kMore,    // inside a character: n more bytes; it is one of [low, high]; then kRaw or kInside (json)
     kEscape,  // behind a backslash

@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "text/utf8.h"
+
 namespace hadal::serve::responses {
 namespace {
 
@@ -9,20 +11,6 @@ constexpr std::string_view kReplacement = "\xEF\xBF\xBD";
 
 bool is_space(char c) {
   return c == ' ' || c == '\t' || c == '\n' || c == '\r';
-}
-
-void append_character(std::string& out, uint32_t code) {
-  const auto byte = [&](uint32_t bits) { out.push_back(static_cast<char>(bits)); };
-  if (code < 0x80) {
-    byte(code);
-  } else if (code < 0x800) {
-    byte(0xC0 | code >> 6), byte(0x80 | (code & 0x3F));
-  } else if (code < 0x10000) {
-    byte(0xE0 | code >> 12), byte(0x80 | (code >> 6 & 0x3F)), byte(0x80 | (code & 0x3F));
-  } else {
-    byte(0xF0 | code >> 18), byte(0x80 | (code >> 12 & 0x3F));
-    byte(0x80 | (code >> 6 & 0x3F)), byte(0x80 | (code & 0x3F));
-  }
 }
 
 }  // namespace
@@ -158,7 +146,7 @@ void PatchInput::hex_digit(int digit, std::string& out) {
   if (--digits_ > 0) return;
   const bool low = unit_ >= 0xDC00 && unit_ < 0xE000;
   if (low && high_ != 0) {
-    append_character(out, 0x10000 + ((high_ - 0xD800) << 10) + (unit_ - 0xDC00));
+    append_utf8(out, 0x10000 + ((high_ - 0xD800) << 10) + (unit_ - 0xDC00));
     high_ = 0;
     return;
   }
@@ -168,7 +156,7 @@ void PatchInput::hex_digit(int digit, std::string& out) {
   else if (low)
     out += kReplacement;
   else
-    append_character(out, unit_);
+    append_utf8(out, unit_);
 }
 
 // The second half of a pair did not come.

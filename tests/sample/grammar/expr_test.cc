@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "text/utf8.h"
 
 namespace hadal::grammar {
 namespace {
@@ -373,7 +374,7 @@ TEST(Utf8, CharactersThereAndBack) {
   for (const uint32_t c :
        {0u, 0x7Fu, 0x80u, 0x7FFu, 0x800u, 0xD7FFu, 0xE000u, 0xFFFFu, 0x10000u, kLastChar}) {
     std::string text = "x";
-    append_char(c, text);
+    append_utf8(text, c);
     size_t at = 1;
     EXPECT_EQ(next_char(text, at), c);
     EXPECT_EQ(at, text.size());

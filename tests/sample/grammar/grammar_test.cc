@@ -124,14 +124,91 @@ TEST(Grammar, UnknownTokensAreRefused) {
 TEST(Grammar, ForcedBytes) {
   const auto vocabulary = testing::small_vocabulary();
   Matcher matcher(*regex_grammar(vocabulary, end_ids(), "abc(de|df)é+!"));
-  EXPECT_EQ(matcher.forced(100), "abcd");
-  EXPECT_EQ(matcher.forced(2), "ab");
+  EXPECT_EQ(matcher.forced_bytes(100), "abcd");
+  EXPECT_EQ(matcher.forced_bytes(2), "ab");
   ASSERT_TRUE(matcher.accept_bytes("abcde"));
-  EXPECT_EQ(matcher.forced(100), "é");
+  EXPECT_EQ(matcher.forced_bytes(100), "é");
   ASSERT_TRUE(matcher.accept_bytes("é!"));
-  EXPECT_EQ(matcher.forced(100), "");
+  EXPECT_EQ(matcher.forced_bytes(100), "");
   Matcher choice(*choice_grammar(vocabulary, end_ids(), {"abcab", "abcba", "abc"}));
-  EXPECT_EQ(choice.forced(100), "abc");  // and there it may end
+  EXPECT_EQ(choice.forced_bytes(100), "abc");  // and there it may end
+}
+
+TEST(Grammar, ForcedTokens) {
+  const auto vocabulary = testing::small_vocabulary();
+  const auto text = [&](const std::vector<int32_t>& ids) {
+    std::string bytes;
+    for (const int32_t id : ids) bytes += vocabulary->bytes(id);
+    return bytes;
+  };
+  Matcher matcher(*regex_grammar(vocabulary, end_ids(), "hello world [0-9]+ abc"));
+  const std::vector<int32_t> first = matcher.forced();
+  EXPECT_EQ(text(first), "hello world");  // the space may be of the number's token
+  EXPECT_EQ(first, vocabulary->tokenizer().encode("hello world"));
+  EXPECT_EQ(matcher.length(), 0);
+  for (const int32_t id : first) ASSERT_TRUE(matcher.accept(id));
+  EXPECT_TRUE(matcher.forced().empty());
+  ASSERT_TRUE(matcher.accept_bytes(" 12"));
+  EXPECT_TRUE(matcher.forced().empty());
+  ASSERT_TRUE(matcher.accept_bytes(" abc"));
+  EXPECT_EQ(matcher.forced(), end_ids());
+  ASSERT_TRUE(matcher.accept(end_ids()[0]));
+  EXPECT_TRUE(matcher.forced().empty());
+  // A text that was begun with other tokens than encoding gives goes on with them where they fit again.
+  matcher.rewind(0);
+  ASSERT_TRUE(matcher.accept_bytes("hell"));
+  EXPECT_TRUE(matcher.forced().empty());
+  ASSERT_TRUE(matcher.accept_bytes("o"));
+  EXPECT_EQ(text(matcher.forced()), " world");
+}
+
+// Whatever was there before, forced tokens may come, and their text is the only one; and after tokens
+// of the encoded text come more of them.
+TEST(Grammar, ForcedTokensAreThoseOfTheWholeText) {
+  const auto vocabulary = testing::small_vocabulary();
+  const Tokenizer& tokenizer = vocabulary->tokenizer();
+  const std::string pattern =
+      "\\{\"(hello|a b)\": (\"world abc\", |12 )*\"aaaa bc\":  \\[(1|true|hello world!!), hello\\n "
+      "world\\n\\n  bc *,\\]\\}";
+  const auto grammar = *regex_grammar(vocabulary, end_ids(), pattern);
+  int64_t forced_tokens = 0;
+  EXPECT_TRUE(rc::check("forced tokens", [&] {
+    std::mt19937 random(*rc::gen::noShrink(rc::gen::resize(100, rc::gen::arbitrary<uint32_t>())));
+    Matcher matcher(grammar);
+    std::vector<int32_t> tokens;
+    std::string text;
+    while (!matcher.ended() && tokens.size() < 400) {
+      const std::string certain = matcher.forced_bytes(1000);
+      std::vector<int32_t> next = matcher.forced();
+      forced_tokens += static_cast<int64_t>(next.size());
+      std::string bytes;
+      for (const int32_t id : next) {
+        RC_ASSERT(ids(mask(matcher, *vocabulary)) == std::vector<int32_t>{id} || !certain.empty());
+        RC_ASSERT(matcher.accept(id));
+        tokens.push_back(id);
+        if (!matcher.ended()) bytes += vocabulary->bytes(id);
+      }
+      RC_ASSERT(certain.starts_with(bytes) || matcher.ended());
+      text += bytes;
+      if (!next.empty()) continue;
+      const std::vector<int32_t> allowed = ids(mask(matcher, *vocabulary));
+      const int32_t id = allowed[random() % allowed.size()];
+      RC_ASSERT(matcher.accept(id));
+      tokens.push_back(id);
+      if (!matcher.ended()) text += vocabulary->bytes(id);
+    }
+    if (!matcher.ended()) return;
+    tokens.pop_back();
+    // Forcing again along the encoded text agrees with it everywhere.
+    const std::vector<int32_t> whole = tokenizer.encode(text);
+    matcher.rewind(0);
+    for (size_t i = 0; i < whole.size(); ++i) {
+      const std::vector<int32_t> next = matcher.forced();
+      for (size_t k = 0; k < next.size(); ++k) RC_ASSERT(next[k] == whole[i + k]);
+      RC_ASSERT(matcher.accept(whole[i]));
+    }
+  }));
+  EXPECT_GT(forced_tokens, 100);
 }
 
 TEST(Grammar, Problems) {

@@ -71,6 +71,26 @@ TEST(JsonGrammar, CountsAndMatchesCharacters) {
   expect(R"({"type": "string", "pattern": "x"})", {R"("axb")", R"("x")"}, {R"("ab")"});
 }
 
+// A writer needs one spelling of what the schema spells out, and is not free to write space for ever.
+TEST(JsonGrammar, WritesInOneSpelling) {
+  const std::string schema =
+      R"({"properties": {"a_b": {"enum": ["c_d", "\"\n\u0001é"]}, "s": {"type": "string"}}, "required": ["a_b"]})";
+  const std::vector<std::string> good = {R"({"a_b":"c_d"})", R"({"a_b":"\"\n\u0001é"})",
+                                         R"({"a_b":"c_d","s":"\u0061"})", R"({"a_b":"c_d","\u0061":1})"};
+  std::vector<std::string> bad = {R"({"a\u005fb":"c_d"})", R"({"a_b":"c\u005fd"})",
+                                  R"({"a_b":"\"\u000a\u0001é"})", R"({"a_b":"c_d","a\u005fb":1})"};
+  expect(schema, good, bad, {});
+  expect(schema, good, bad, {.space = JsonStyle::Space::kAny});
+  bad.pop_back();  // a key that comes again
+  expect(schema, bad, {});
+  const std::string space(16, '\n');
+  expect(schema, {space + "{" + space + R"("a_b")" + space + ":" + space + R"("c_d")" + space + "}" + space},
+         {space + " {\"a_b\":\"c_d\"}", "{ " + space + "\"a_b\":\"c_d\"}", "{\"a_b\": " + space + "\"c_d\"}",
+          "{\"a_b\":\"c_d\"} " + space, "{\"a_b\":\"c_d\",\"s\": " + space + "\"\"}"},
+         {.space = JsonStyle::Space::kAny});
+  expect(schema, {" " + space + "{\"a_b\": " + space + "\"c_d\"}"}, {});
+}
+
 TEST(JsonGrammar, KeepsToWhatObjectsHave) {
   expect(
       R"({"type": "object", "properties": {"a": {"type": "null"}}, "required": ["a", "z"], "additionalProperties": {"type": "boolean"}})",
@@ -155,7 +175,7 @@ TEST(JsonGrammar, LeavesOutWhatCouldNeverEnd) {
   ASSERT_TRUE(matcher.accept_bytes("{"));
   EXPECT_FALSE(Matcher(matcher).accept_bytes(R"("never")"));
   ASSERT_TRUE(matcher.accept_bytes("\"next\":"));
-  EXPECT_EQ(matcher.forced(100), "null}");
+  EXPECT_EQ(matcher.forced_bytes(100), "null}");
 }
 
 TEST(JsonGrammar, RefusesWhatItCannotKeepToAndSaysWhere) {

@@ -59,8 +59,9 @@ std::vector<std::pair<std::string, Build>> testing_grammars() {
       return automaton.terminal_node(automaton.terminals().raw(regex(automaton, pattern)), automaton.end());
     });
     all.emplace_back(std::string("json ") + pattern, [pattern](Automaton& automaton) {
-      return automaton.terminal_node(automaton.terminals().json_string(regex(automaton, pattern), true),
-                                     automaton.end());
+      return automaton.terminal_node(
+          automaton.terminals().json_string(regex(automaton, pattern), Terminals::kAnySpace),
+          automaton.end());
     });
     all.emplace_back(std::string("followed raw ") + pattern, [pattern](Automaton& automaton) {
       const NodeId then = automaton.terminal_node(
@@ -71,9 +72,9 @@ std::vector<std::pair<std::string, Build>> testing_grammars() {
       const NodeId close = automaton.terminal_node(
           automaton.terminals().raw(regex(automaton, "[}\\]]{1,2}|:")), automaton.end());
       const NodeId more =
-          automaton.terminal_node(automaton.terminals().json_string(regex(automaton, "a?"), false), close);
+          automaton.terminal_node(automaton.terminals().json_string(regex(automaton, "a?"), 0), close);
       const NodeId comma = automaton.terminal_node(automaton.terminals().raw(regex(automaton, ", ?")), more);
-      return automaton.terminal_node(automaton.terminals().json_string(regex(automaton, pattern), false),
+      return automaton.terminal_node(automaton.terminals().json_string(regex(automaton, pattern), 2),
                                      automaton.choice_node({comma, close}));
     });
     all.emplace_back(std::string("called ") + pattern, [pattern](Automaton& automaton) {

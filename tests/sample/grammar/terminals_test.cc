@@ -39,7 +39,7 @@ class Random {
   // One spelling of a character in a JSON string.
   std::string spelling(uint32_t c) {
     std::string raw;
-    append_char(c, raw);
+    append_utf8(raw, c);
     static constexpr std::string_view kNames = "\"\\/bfnrt", kValues = "\"\\/\b\f\n\r\t";
     if (const size_t at = c < 0x80 ? kValues.find(static_cast<char>(c)) : std::string_view::npos;
         at != std::string_view::npos && below(2) == 0)
@@ -71,7 +71,7 @@ TEST(Terminals, JsonStringsAreThoseOfTheLanguage) {
     ExprPool pool;
     Terminals terminals(pool);
     const ExprId e = *whole_regex(pool, random.pick(kPatterns));
-    const StateId start = terminals.json_string(e, false);
+    const StateId start = terminals.json_string(e, 0);
     for (int n = 0; n < 60; ++n) {
       std::string json = "\"";
       for (uint32_t i = random.below(4); i > 0; --i) json += random.spelling(random.character());
@@ -101,7 +101,7 @@ TEST(Terminals, JsonStringsAreThoseOfTheLanguage) {
 TEST(Terminals, LoneSurrogatesAreNoText) {
   ExprPool pool;
   Terminals terminals(pool);
-  const StateId start = terminals.json_string(ExprPool::kAll, false);
+  const StateId start = terminals.json_string(ExprPool::kAll, 0);
   EXPECT_TRUE(accepts(terminals, start, "\"\\ud83d\\ude00\""));
   EXPECT_FALSE(accepts(terminals, start, "\"\\ud83d\""));
   EXPECT_FALSE(accepts(terminals, start, "\"\\ud83dx\""));
@@ -119,7 +119,7 @@ TEST(Terminals, RawTextsAreUtf8) {
     const StateId start = terminals.raw(e);
     for (int n = 0; n < 60; ++n) {
       std::string bytes;
-      for (uint32_t i = random.below(4); i > 0; --i) append_char(random.character(), bytes);
+      for (uint32_t i = random.below(4); i > 0; --i) append_utf8(bytes, random.character());
       if (!bytes.empty() && random.below(3) == 0)
         bytes[random.below(static_cast<uint32_t>(bytes.size()))] = static_cast<char>(random.below(256));
       const bool expected = utf8_valid_prefix(bytes) == bytes.size() && pool.matches(e, bytes);
@@ -141,7 +141,7 @@ TEST(Terminals, NoWayEndsInNothing) {
         random.pick({"[^a]{1,3}", "[\\u{10000}-\\u{10FFFF}]{2}", "(a|\"|/)*", "é{3}", "(?=.*b)[a-c]{3}",
                      "(?!..b)[a-c]{3}", "[\\uD000-\\uE100]{2}", "[^\\u0000-\\uD7FF]{2}"});
     const ExprId e = *whole_regex(pool, pattern);
-    for (const StateId start : {terminals.raw(e), terminals.json_string(e, true)}) {
+    for (const StateId start : {terminals.raw(e), terminals.json_string(e, Terminals::kAnySpace)}) {
       StateId now = start;
       RC_ASSERT(now != Terminals::kDead);
       for (int i = 0; i < 60; ++i) {
@@ -167,7 +167,7 @@ TEST(Terminals, NothingInItIsDead) {
   Terminals terminals(pool);
   const ExprId nothing = pool.both({pool.text("ab"), pool.repeat(ExprPool::kAnyChar, 3)});
   EXPECT_EQ(terminals.raw(nothing), Terminals::kDead);
-  EXPECT_EQ(terminals.json_string(nothing, false), Terminals::kDead);
+  EXPECT_EQ(terminals.json_string(nothing, 0), Terminals::kDead);
   EXPECT_EQ(terminals.raw(ExprPool::kNone), Terminals::kDead);
   const StateId empty = terminals.raw(ExprPool::kEmpty);
   ASSERT_NE(empty, Terminals::kDead);
@@ -177,9 +177,14 @@ TEST(Terminals, NothingInItIsDead) {
 TEST(Terminals, SpaceBeforeAString) {
   ExprPool pool;
   Terminals terminals(pool);
-  EXPECT_TRUE(accepts(terminals, terminals.json_string(pool.text("ab"), true), " \t\n\r\"ab\""));
-  EXPECT_FALSE(accepts(terminals, terminals.json_string(pool.text("ab"), false), " \"ab\""));
-  EXPECT_FALSE(accepts(terminals, terminals.json_string(pool.text("ab"), true), "\"ab\" "));
+  const ExprId ab = pool.text("ab");
+  EXPECT_TRUE(accepts(terminals, terminals.json_string(ab, 4), " \t\n\r\"ab\""));
+  EXPECT_TRUE(accepts(terminals, terminals.json_string(ab, 4), "\"ab\""));
+  EXPECT_FALSE(accepts(terminals, terminals.json_string(ab, 3), " \t\n\r\"ab\""));
+  EXPECT_TRUE(
+      accepts(terminals, terminals.json_string(ab, Terminals::kAnySpace), std::string(999, ' ') + "\"ab\""));
+  EXPECT_FALSE(accepts(terminals, terminals.json_string(ab, 0), " \"ab\""));
+  EXPECT_FALSE(accepts(terminals, terminals.json_string(ab, 4), "\"ab\" "));
 }
 
 TEST(Terminals, SpecialTokens) {
@@ -205,7 +210,7 @@ TEST(Terminals, TellsWhichLiteralItWas) {
   };
   EXPECT_EQ(tag(terminals.raw(e), "two"), 1);
   EXPECT_EQ(tag(terminals.raw(e), "on"), 2);
-  EXPECT_EQ(tag(terminals.json_string(e, false), "\"\\u006fne\""), 0);
+  EXPECT_EQ(tag(terminals.json_string(e, 0), "\"\\u006fne\""), 0);
 }
 
 }  // namespace
