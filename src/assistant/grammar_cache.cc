@@ -11,7 +11,7 @@ using grammar::Grammar;
 
 GrammarCache::GrammarCache(const TextModel& text, GrammarCacheLimits limits) : text_(text), limits_(limits) {}
 
-Result<std::shared_ptr<Grammar>> GrammarCache::get(const AnswerRules& rules, std::vector<int32_t> end_ids) {
+Result<CompiledAnswer> GrammarCache::get(const AnswerRules& rules, std::vector<int32_t> end_ids) {
   const std::string key = fmt::format("{} {}", rules.key(), fmt::join(end_ids, " "));
   std::shared_ptr<Compiling> compiling;
   {
@@ -19,7 +19,7 @@ Result<std::shared_ptr<Grammar>> GrammarCache::get(const AnswerRules& rules, std
     if (const auto known = index_.find(key); known != index_.end()) {
       ++stats_.hits;
       order_.splice(order_.end(), order_, known->second);
-      return known->second->grammar;
+      return known->second->answer;
     }
     if (const auto running = compiling_.find(key); running != compiling_.end()) {
       compiling = running->second;
@@ -30,13 +30,19 @@ Result<std::shared_ptr<Grammar>> GrammarCache::get(const AnswerRules& rules, std
     compiling = compiling_.emplace(key, std::make_shared<Compiling>()).first->second;
   }
   const auto begin = std::chrono::steady_clock::now();
-  Result<std::shared_ptr<Grammar>> result = problem("", "the grammar could not be compiled");
+  Result<CompiledAnswer> result = problem("", "the grammar could not be compiled");
   try {
-    result = answer_grammar(text_.vocabulary(), std::move(end_ids), text_.style(), rules);
-    if (result) {
+    CompiledAnswer answer;
+    auto grammar =
+        answer_grammar(text_.vocabulary(), std::move(end_ids), text_.style(), rules, &answer.notes);
+    if (grammar) {
       // The first mask here and not on the engine's thread, where others wait.
-      std::vector<uint32_t> bits((*result)->vocabulary().words());
-      grammar::Matcher(*result).allow(bits);
+      std::vector<uint32_t> bits((*grammar)->vocabulary().words());
+      grammar::Matcher(*grammar).allow(bits);
+      answer.grammar = std::move(*grammar);
+      result = std::move(answer);
+    } else {
+      result = tl::make_unexpected(grammar.error());
     }
   } catch (const std::exception& error) {
     result = problem("", error.what());
@@ -55,14 +61,14 @@ Result<std::shared_ptr<Grammar>> GrammarCache::get(const AnswerRules& rules, std
 }
 
 // The old ones go as far as is needed for it.
-void GrammarCache::keep(std::string key, std::shared_ptr<Grammar> grammar) {
-  order_.push_back({std::move(key), std::move(grammar), 0});
+void GrammarCache::keep(std::string key, CompiledAnswer answer) {
+  order_.push_back({std::move(key), std::move(answer), 0});
   const auto added = std::prev(order_.end());
   index_.emplace(added->key, added);
   stats_.bytes = 0;
   for (auto entry = order_.begin(); entry != order_.end();) {
     const auto next = std::next(entry);
-    entry->bytes = entry->grammar->bytes();
+    entry->bytes = entry->answer.grammar->bytes();
     stats_.bytes += entry->bytes;
     if (entry->bytes > limits_.one) forget(entry);
     entry = next;

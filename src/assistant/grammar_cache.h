@@ -28,25 +28,31 @@ struct GrammarCacheStats {
   int64_t grammars = 0, bytes = 0;  // kept now
 };
 
+// What an answer must be, and what of its schemas has no effect.
+struct CompiledAnswer {
+  std::shared_ptr<grammar::Grammar> grammar;
+  std::vector<grammar::SchemaNote> notes{};
+};
+
 // Thread-safe. Compiles on the calling thread: never call it on the engine's. Borrows the model.
 class GrammarCache {
  public:
   explicit GrammarCache(const TextModel& text, GrammarCacheLimits limits = {});
 
   // Whoever asks for rules that are being compiled waits for that. Problem: as answer_grammar's.
-  Result<std::shared_ptr<grammar::Grammar>> get(const AnswerRules& rules, std::vector<int32_t> end_ids);
+  Result<CompiledAnswer> get(const AnswerRules& rules, std::vector<int32_t> end_ids);
 
   GrammarCacheStats stats() const;
 
  private:
   struct Entry {
     std::string key;
-    std::shared_ptr<grammar::Grammar> grammar;
+    CompiledAnswer answer;
     int64_t bytes = 0;  // when it was last looked at: grammars grow while they are used
   };
   using Order = std::list<Entry>;  // the least recently used first
 
-  void keep(std::string key, std::shared_ptr<grammar::Grammar> grammar);
+  void keep(std::string key, CompiledAnswer answer);
   void forget(Order::iterator entry);
 
   const TextModel& text_;
@@ -58,7 +64,7 @@ class GrammarCache {
   // What is being compiled, and what came of it, for those who wait.
   struct Compiling {
     bool done = false;
-    Result<std::shared_ptr<grammar::Grammar>> result{};
+    Result<CompiledAnswer> result{};
   };
   std::unordered_map<std::string, std::shared_ptr<Compiling>> compiling_;
   GrammarCacheStats stats_;

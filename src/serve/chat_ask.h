@@ -41,6 +41,7 @@ struct ChatAsk {
   std::string format_field;         // of the body, that says what the content must be
   bool must_call = false;           // a tool, and nothing else
   std::vector<std::string> strict;  // tools whose arguments must fit their schema
+  std::vector<std::string> notes;   // what of the schemas has no effect
 };
 
 // How a server treats what requests leave open or get wrong.

@@ -45,6 +45,14 @@ std::vector<std::string_view> presented_keys(const HttpRequest& request) {
   return keys;
 }
 
+// Clients choose some of the words: what does not belong in a header is left out.
+Header warning(std::string_view text) {
+  std::string value = "299 - \"";
+  for (const char c : text)
+    if (c >= ' ' && c <= '~' && c != '"' && c != '\\') value += c;
+  return {"Warning", value.substr(0, 400) + '"'};
+}
+
 }  // namespace
 
 Service::Service(Parts parts, ModelNames names, ServiceConfig config)
@@ -208,7 +216,7 @@ Asked<Ask> Service::prepare(const ApiCall& api, ChatAsk& ask) const {
   return settings;
 }
 
-Asked<std::shared_ptr<const TokenConstraint>> Service::constraint(const ChatAsk& ask, ParserStart start,
+Asked<std::shared_ptr<const TokenConstraint>> Service::constraint(ChatAsk& ask, ParserStart start,
                                                                   const std::vector<int32_t>& end_ids,
                                                                   std::string_view begun) const {
   const AnswerRules rules = answer_rules(ask, config_.rules, start);
@@ -220,7 +228,9 @@ Asked<std::shared_ptr<const TokenConstraint>> Service::constraint(const ChatAsk&
     const std::string field = where.empty() || tools ? where : ask.format_field;
     return refuse(field.empty() ? what : fmt::format("{}: {}", field, what), tools ? "tools" : field);
   }
-  auto matcher = std::make_shared<grammar::Matcher>(*grammar);
+  for (const grammar::SchemaNote& note : grammar->notes)
+    ask.notes.push_back(fmt::format("{}: {}", note.where, note.what));
+  auto matcher = std::make_shared<grammar::Matcher>(grammar->grammar);
   if (!begun.empty() && !matcher->accept_bytes(begun))
     return refuse("messages: the beginning of the answer does not fit what the answer must be", "messages");
   return matcher;
@@ -230,11 +240,19 @@ AnswerName Service::answer_name(const ModelChoice& model, std::string id) const 
   return {std::move(id), unix_seconds(), model.name, config_.fingerprint};
 }
 
-std::vector<Header> Service::answer_headers(const ModelChoice& model) const {
-  if (model.deprecated.empty()) return {};
-  return {{"Deprecation", "true"},
-          {"Warning",
-           fmt::format("299 - \"the model name {} is deprecated; use {}\"", model.deprecated, model.name)}};
+std::vector<Header> Service::answer_headers(const ModelChoice& model,
+                                            const std::vector<std::string>& notes) const {
+  constexpr size_t kMostNotes = 8;
+  std::vector<Header> headers;
+  if (!model.deprecated.empty()) {
+    headers.push_back({"Deprecation", "true"});
+    headers.push_back(
+        warning(fmt::format("the model name {} is deprecated; use {}", model.deprecated, model.name)));
+  }
+  for (size_t i = 0; i < std::min(notes.size(), kMostNotes); ++i) headers.push_back(warning(notes[i]));
+  if (notes.size() > kMostNotes)
+    headers.push_back(warning(fmt::format("and {} more notes on the schema", notes.size() - kMostNotes)));
+  return headers;
 }
 
 Answered Service::generate(ApiCall& api, Ask ask, std::unique_ptr<AnswerWriter> writer) {

@@ -104,7 +104,7 @@ class Service {
   Asked<Ask> prepare(const ApiCall& api, ChatAsk& ask) const;
   // What the answer to a prompt that ends like this must fit; null: anything. Compiles what is not known yet.
   // `begun`: how the answer begins already.
-  Asked<std::shared_ptr<const TokenConstraint>> constraint(const ChatAsk& ask, ParserStart start,
+  Asked<std::shared_ptr<const TokenConstraint>> constraint(ChatAsk& ask, ParserStart start,
                                                            const std::vector<int32_t>& end_ids,
                                                            std::string_view begun = {}) const;
   // Whose cached prefixes a request may use.
@@ -112,7 +112,9 @@ class Service {
 
   // What an answer says of itself, and the headers that go with the model's name.
   AnswerName answer_name(const ModelChoice& model, std::string id) const;
-  std::vector<Header> answer_headers(const ModelChoice& model) const;
+  // notes: ChatAsk::notes.
+  std::vector<Header> answer_headers(const ModelChoice& model,
+                                     const std::vector<std::string>& notes = {}) const;
 
   // Submits. The writer is that of the API.
   Answered generate(ApiCall& api, Ask ask, std::unique_ptr<AnswerWriter> writer);

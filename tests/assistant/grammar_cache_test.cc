@@ -29,16 +29,30 @@ TEST(GrammarCache, CompilesOnce) {
   const auto first = cache.get(choice({"a", "b"}), {1}), again = cache.get(choice({"a", "b"}), {1});
   const auto other = cache.get(choice({"a", "c"}), {1}), other_end = cache.get(choice({"a", "b"}), {0, 1});
   ASSERT_TRUE(first && again && other && other_end);
-  EXPECT_EQ(*first, *again);
-  EXPECT_NE(*first, *other);
-  EXPECT_NE(*first, *other_end);
-  EXPECT_EQ(&(*first)->vocabulary(), &(*other)->vocabulary());
+  EXPECT_EQ(first->grammar, again->grammar);
+  EXPECT_NE(first->grammar, other->grammar);
+  EXPECT_NE(first->grammar, other_end->grammar);
+  EXPECT_EQ(&first->grammar->vocabulary(), &other->grammar->vocabulary());
   const GrammarCacheStats stats = cache.stats();
   EXPECT_EQ(stats.compiled, 3);
   EXPECT_EQ(stats.hits, 1);
   EXPECT_EQ(stats.grammars, 3);
   EXPECT_GT(stats.bytes, 0);
   EXPECT_GT(stats.compile_seconds, 0);
+}
+
+TEST(GrammarCache, NotesAreKept) {
+  GrammarCache cache(mini());
+  AnswerRules rules;
+  rules.content = AnswerRules::Content::kJson;
+  rules.schema = *parse_json(R"({"type": "object", "colour": "red"})");
+  for (int i = 0; i < 2; ++i) {
+    const auto got = cache.get(rules, {1});
+    ASSERT_TRUE(got) << got.error().to_string();
+    ASSERT_EQ(got->notes.size(), 1u);
+    EXPECT_NE(got->notes[0].where.find("colour"), std::string::npos) << got->notes[0].where;
+  }
+  EXPECT_EQ(cache.stats().compiled, 1);
 }
 
 TEST(GrammarCache, ProblemsAreNotKept) {
@@ -81,7 +95,7 @@ TEST(GrammarCache, TheOldestGoFirst) {
     many.push_back(std::string(100, static_cast<char>('a' + i % 26)) + std::to_string(i));
   const auto large = cache.get(choice(many), {1});
   ASSERT_TRUE(large);
-  EXPECT_GT((*large)->bytes(), one + one / 2);
+  EXPECT_GT(large->grammar->bytes(), one + one / 2);
   EXPECT_TRUE(cache.get(choice(many), {1}));
   EXPECT_EQ(cache.stats().compiled, 7);
 }
@@ -95,8 +109,8 @@ TEST(GrammarCache, GrammarsGrow) {
   const auto grammar = cache.get(rules, {1});
   ASSERT_TRUE(grammar);
   const int64_t before = cache.stats().bytes;
-  grammar::Matcher matcher(*grammar);
-  std::vector<uint32_t> bits((*grammar)->vocabulary().words());
+  grammar::Matcher matcher(grammar->grammar);
+  std::vector<uint32_t> bits(grammar->grammar->vocabulary().words());
   for (const int32_t id : mini().tokenizer().encode(R"({"a":[1,2.5,{"b":"text","c":null}]})")) {
     matcher.allow(bits);
     ASSERT_TRUE(matcher.accept(id));
@@ -114,7 +128,7 @@ TEST(GrammarCache, OthersWaitForTheFirst) {
   for (int t = 0; t < kThreads; ++t)
     threads.emplace_back([&, t] {
       ready.arrive_and_wait();
-      for (int i = 0; i < 3; ++i) got[t * 3 + i] = cache.get(choice({"a", std::to_string(i)}), {1}).value();
+      for (int i = 0; i < 3; ++i) got[t * 3 + i] = cache.get(choice({"a", std::to_string(i)}), {1})->grammar;
     });
   for (std::thread& thread : threads) thread.join();
   for (size_t i = 0; i < got.size(); ++i) EXPECT_EQ(got[i], got[i % 3]);

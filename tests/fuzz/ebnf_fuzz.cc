@@ -1,11 +1,10 @@
 // Rules, a zero byte and a text. The rules are refused with a place and a sentence, or their automaton reads
 // the text as far as it fits; and wherever it stands it can go on or end.
-#include <algorithm>
 #include <cstdint>
-#include <cstdlib>
 #include <string_view>
 
 #include "base/error.h"
+#include "rules_and_text.h"
 #include "sample/grammar/automaton.h"
 #include "sample/grammar/ebnf.h"
 
@@ -13,10 +12,6 @@ namespace {
 
 using namespace hadal;
 using namespace hadal::grammar;
-
-void require(bool condition) {
-  if (!condition) std::abort();
-}
 
 void check(std::string_view rules, std::string_view text) {
   Automaton automaton;
@@ -41,11 +36,9 @@ void check(std::string_view rules, std::string_view text) {
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  const std::string_view input(reinterpret_cast<const char*>(data), size);
-  const size_t end = std::min(input.find('\0'), input.size());
-  const std::string_view text = input.substr(std::min(end + 1, size));
+  const RulesAndText input(data, size);
   try {
-    check(input.substr(0, end), text.substr(0, 64));
+    check(input.rules, input.text.substr(0, 64));
   } catch (const Error&) {  // too complex, too ambiguous
   }
   return 0;

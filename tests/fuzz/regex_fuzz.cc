@@ -1,11 +1,10 @@
 // A pattern, a zero byte and a text. The pattern is refused with a sentence, or its language has and has not
 // the text, wherever it is asked: as an expression, its complement, and as an automaton over bytes.
-#include <algorithm>
 #include <cstdint>
-#include <cstdlib>
 #include <string_view>
 
 #include "base/error.h"
+#include "rules_and_text.h"
 #include "sample/grammar/regex.h"
 #include "sample/grammar/terminals.h"
 #include "text/utf8.h"
@@ -14,10 +13,6 @@ namespace {
 
 using namespace hadal;
 using namespace hadal::grammar;
-
-void require(bool condition) {
-  if (!condition) std::abort();
-}
 
 bool reads(Terminals& terminals, StateId state, std::string_view bytes) {
   const StateId end = terminals.step(state, bytes);
@@ -43,11 +38,9 @@ void check(std::string_view pattern, std::string_view text) {
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  const std::string_view input(reinterpret_cast<const char*>(data), size);
-  const size_t end = std::min(input.find('\0'), input.size());
-  const std::string_view text = input.substr(std::min(end + 1, size));
+  const RulesAndText input(data, size);
   try {
-    check(input.substr(0, end), text.substr(0, 64));
+    check(input.rules, input.text.substr(0, 64));
   } catch (const Error&) {  // too complex to tell
   }
   return 0;

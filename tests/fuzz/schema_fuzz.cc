@@ -1,24 +1,20 @@
 // A schema, a zero byte and a text. The schema is refused with a sentence, or texts are read by it byte by
 // byte: what the mask allows is what can be read, nothing is ever stuck, and what is whole is JSON.
-#include <algorithm>
 #include <cstdint>
-#include <cstdlib>
 #include <memory>
 #include <string>
 #include <string_view>
 
 #include "base/error.h"
+#include "rules_and_text.h"
 #include "sample/grammar/json_grammar.h"
 #include "text/json_value.h"
+#include "text/utf8.h"
 
 namespace {
 
 using namespace hadal;
 using namespace hadal::grammar;
-
-void require(bool condition) {
-  if (!condition) std::abort();
-}
 
 // A token for each byte, id and byte the same.
 std::shared_ptr<const Vocabulary> bytes() {
@@ -28,7 +24,7 @@ std::shared_ptr<const Vocabulary> bytes() {
     const bool is_itself = (byte >= 33 && byte <= 126) || (byte >= 161 && byte <= 172) || byte >= 174;
     vocab += vocab.empty() ? "\"" : ", \"";
     if (byte == '"' || byte == '\\') vocab += '\\';
-    append_char(is_itself ? byte : extra++, vocab);
+    append_utf8(vocab, is_itself ? byte : extra++);
     vocab += "\": " + std::to_string(byte);
   }
   return std::make_shared<Vocabulary>(
@@ -50,6 +46,8 @@ void check(const JsonValue& schema, std::string_view text, JsonStyle style) {
   // The text chooses; where its byte cannot come, one that can does.
   for (const char wanted : text.substr(0, 200)) {
     matcher.allow(bits);
+    Matcher forced(matcher);
+    for (const int32_t id : forced.forced()) require(forced.accept(id));
     int32_t byte = static_cast<uint8_t>(wanted), tried = 0;
     const auto allowed = [&bits](int32_t id) { return bits[static_cast<size_t>(id) / 32] >> (id % 32) & 1u; };
     require(matcher.fork()->accept(byte) == (allowed(byte) != 0));
@@ -67,14 +65,12 @@ void check(const JsonValue& schema, std::string_view text, JsonStyle style) {
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  const std::string_view input(reinterpret_cast<const char*>(data), size);
-  const size_t end = std::min(input.find('\0'), input.size());
-  const auto schema = parse_json(input.substr(0, end), 40);
+  const RulesAndText input(data, size);
+  const auto schema = parse_json(input.rules, 40);
   if (!schema) return 0;
-  const std::string_view text = input.substr(std::min(end + 1, size));
   for (const bool any : {false, true}) {
     try {
-      check(*schema, text,
+      check(*schema, input.text,
             {.space = any ? JsonStyle::Space::kAny : JsonStyle::Space::kCompact,
              .any_order = any,
              .any_spelling = any});

@@ -35,6 +35,12 @@ struct Reply {
       if (h.name == name) return h.value;
     return {};
   }
+  std::vector<std::string> all(std::string_view name) const {
+    std::vector<std::string> values;
+    for (const Header& h : headers)
+      if (h.name == name) values.push_back(h.value);
+    return values;
+  }
   JsonValue json() const {
     auto value = parse_json(body);
     EXPECT_TRUE(value) << body;

@@ -88,6 +88,25 @@ TEST(Structured, ThePromptShowsTheFormat) {
   EXPECT_THAT(prompt(R"("guided_regex":"a+")"), testing::Not(testing::HasSubstr("Response Format")));
 }
 
+TEST(Structured, WhatHasNoEffectIsSaid) {
+  const std::string schema =
+      R"({"type":"object","col\"o\nur":1,"properties":{"a":{"format":"wish"}},"additionalProperties":false})";
+  const Reply reply =
+      chat(kOff + R"("response_format":{"type":"json_schema","json_schema":{"name":"x","schema":)" + schema +
+           "}}");
+  ASSERT_EQ(reply.status, 200) << reply.body;
+  EXPECT_EQ(reply.all("Warning"),
+            (std::vector<std::string>{
+                R"(299 - "schema: #/colour: not a keyword of JSON Schema: no effect")",
+                R"(299 - "schema: #/properties/a/format: wish is not a format of JSON Schema: no effect")"}));
+  EXPECT_TRUE(chat(kOff + kFormat).all("Warning").empty());
+  const Reply ollama = server().post(
+      "/api/chat",
+      R"({"model":"hadal-mini","think":false,"options":{"num_predict":5},"messages":[{"role":"user","content":"json"}],"format":)" +
+          schema + "}");
+  EXPECT_EQ(ollama.all("Warning").size(), 2u) << ollama.body;
+}
+
 TEST(Structured, AfterThinking) {
   // A mind that never comes to an end is cut; one that is made to end says what it must.
   const Reply reply = chat(kFormat);

@@ -153,13 +153,14 @@ const Masks::Local& Masks::local(StateId state, bool followed) {
   if (rest != ExprPool::kAll && run && automaton_.pool().nullable(rest) &&
       *run > static_cast<uint32_t>(vocabulary_.longest_rest())) {
     const Local& any = this->local(terminals_.inside(ExprPool::kAll), followed);
-    local.tokens = any.tokens;
-    local.exits = any.exits;
+    local.tokens.insert(local.tokens.end(), any.tokens.begin(), any.tokens.end());
+    local.exits.insert(local.exits.end(), any.exits.begin(), any.exits.end());
+    if (any.bits) local.bits = std::make_unique<TokenBits>(*any.bits);
   } else {
     collect(vocabulary_.rest(), true, 0);
   }
-  if (local.tokens.size() > kFewTokens) {
-    local.bits = std::make_unique<TokenBits>(vocabulary_.words());
+  if (local.tokens.size() > kFewTokens || local.bits) {
+    if (!local.bits) local.bits = std::make_unique<TokenBits>(vocabulary_.words());
     for (const int32_t token : local.tokens) set(token, *local.bits);
     local.tokens = {};
     bytes_ += static_cast<int64_t>(4 * vocabulary_.words());

@@ -37,7 +37,7 @@ Answered messages(Service& service, ApiCall& api) {
   form.thinking = start == ParserStart::kReasoning || start == ParserStart::kReasoningContinued;
   form.show_thinking = ask->show_thinking;
   form.stream = ask->chat.stream;
-  form.headers = service.answer_headers(ask->chat.model);
+  form.headers = service.answer_headers(ask->chat.model, ask->chat.notes);
   form.keep_alive_comments = service.config().keep_alive_comments;
   return service.generate(api, std::move(*prepared), make_message_writer(std::move(form)));
 }

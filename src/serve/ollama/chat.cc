@@ -27,8 +27,10 @@ Answered answer_nothing(const LineForm& form, bool unload) {
   return reply(loaded_answer(form, unload), std::move(head));
 }
 
-Answered answer(Service& service, ApiCall& api, Asked<Ask> prepared, LineForm form) {
+// `prepared` was made of `ask`.
+Answered answer(Service& service, ApiCall& api, Asked<Ask> prepared, const ChatAsk& ask, LineForm form) {
   if (!prepared) return tl::make_unexpected(prepared.error());
+  form.headers = service.answer_headers(ask.model, ask.notes);
   return service.generate(api, std::move(*prepared),
                           make_line_writer(std::move(form), service.parts().text.tokenizer()));
 }
@@ -69,7 +71,7 @@ Answered chat(Service& service, ApiCall& api) {
   if (!ask) return tl::make_unexpected(ask.error());
   LineForm form = make_form(service, ask->chat, true);
   if (ask->chat.chat.messages.empty()) return answer_nothing(form, ask->unload);
-  return answer(service, api, service.prepare(api, ask->chat), std::move(form));
+  return answer(service, api, service.prepare(api, ask->chat), ask->chat, std::move(form));
 }
 
 Answered generate(Service& service, ApiCall& api) {
@@ -78,13 +80,14 @@ Answered generate(Service& service, ApiCall& api) {
   auto ask = read_generate_body(service.body_rules(api), *body);
   if (!ask) return tl::make_unexpected(ask.error());
   LineForm form = make_form(service, ask->common.chat, false);
+  ChatAsk& conversation = ask->common.chat;
   switch (ask->form) {
     case GenerateAsk::Form::kNothing:
       return answer_nothing(form, ask->common.unload);
     case GenerateAsk::Form::kMessage:
-      return answer(service, api, service.prepare(api, ask->common.chat), std::move(form));
+      return answer(service, api, service.prepare(api, conversation), conversation, std::move(form));
     default:
-      return answer(service, api, prepare_text(service, api, *ask), std::move(form));
+      return answer(service, api, prepare_text(service, api, *ask), conversation, std::move(form));
   }
 }
 

@@ -181,7 +181,7 @@ Answered chat_completions(Service& service, ApiCall& api) {
   form.include_usage = member_is_true(*body, "stream_options", "include_usage");
   form.usage_in_own_chunk = service.config().usage_in_own_chunk;
   form.keep_alive_comments = service.config().keep_alive_comments;
-  form.headers = service.answer_headers(ask->model);
+  form.headers = service.answer_headers(ask->model, ask->notes);
   return service.generate(api, std::move(*prepared),
                           make_chat_writer(std::move(form), service.parts().text.tokenizer(), ask->n));
 }

@@ -126,7 +126,7 @@ Asked<CompletionAsk> read_completion(const BodyRules& rules, const JsonValue& bo
 namespace {
 
 // The prompts as ids that fit the context, with the tokens that each may get.
-Asked<Ask> prepare_completion(const Service& service, const ApiCall& api, const CompletionAsk& asked) {
+Asked<Ask> prepare_completion(const Service& service, const ApiCall& api, CompletionAsk& asked) {
   const TextModel& text = service.parts().text;
   const ChatRules& rules = service.config().rules;
   auto ask = settings_of(asked.settings, rules);
@@ -181,7 +181,7 @@ Asked<Ask> prepare_completion(const Service& service, const ApiCall& api, const 
 Answered completions(Service& service, ApiCall& api) {
   const auto body = api.body();
   if (!body) return tl::make_unexpected(body.error());
-  const auto asked = read_completion(service.body_rules(api), *body);
+  auto asked = read_completion(service.body_rules(api), *body);
   if (!asked) return tl::make_unexpected(asked.error());
   auto ask = prepare_completion(service, api, *asked);
   if (!ask) return tl::make_unexpected(ask.error());
@@ -194,7 +194,7 @@ Answered completions(Service& service, ApiCall& api) {
   form.keep_alive_comments = service.config().keep_alive_comments;
   form.logprobs = ask->top_logprobs >= 0;
   form.prompt_only = asked->nothing_new;
-  form.headers = service.answer_headers(asked->settings.model);
+  form.headers = service.answer_headers(asked->settings.model, asked->settings.notes);
   form.n = ask->n;
   form.choices = static_cast<int>(ask->prompts.size()) * ask->n;
   form.end_ids = ask->end_ids;

@@ -51,7 +51,7 @@ Answered create(Service& service, ApiCall& api) {
   form.stream = chat.stream;
   form.encrypted_reasoning = ask->encrypted_reasoning;
   form.keep_alive_comments = service.config().keep_alive_comments;
-  form.headers = service.answer_headers(chat.model);
+  form.headers = service.answer_headers(chat.model, chat.notes);
   return service.generate(api, std::move(*prepared),
                           make_response_writer(std::move(form), service.parts().text.tokenizer()));
 }
