@@ -143,7 +143,8 @@ void index_select(benchmark::State& state, const std::string& isa, int threads, 
 void machine(benchmark::State& state, const std::string& isa, int threads) {
   ThreadPool pool(threads);
   Roofline roofline;
-  for (auto _ : state) roofline = measure_roofline(kernel_table(isa), pool, 0.1);
+  RooflineMeter meter(kernel_table(isa), pool);
+  for (auto _ : state) roofline = meter.measure(0.1);
   state.counters["read"] = roofline.read_bytes;
   state.counters["flops"] = roofline.flops;
   state.counters["integer_flops"] = roofline.integer_flops;

@@ -20,6 +20,7 @@ set_tests_properties(hostile serve_program PROPERTIES COST 600)
 # A sanitizer would be long at these, and would see nothing that it does not see in the tests of the modules.
 if(NOT HADAL_SANITIZE)
   hadal_script_test(batch tests/e2e/batch_test.py $<TARGET_FILE:hadal>)
+  hadal_script_test(bench tests/e2e/bench_test.py $<TARGET_FILE:hadal>)
   hadal_script_test(bundled_model tests/e2e/bundled_model_test.py $<TARGET_FILE:hadal>)
   hadal_script_test(long_context tests/e2e/long_context_test.py $<TARGET_FILE:hadal>)
   hadal_script_test(golden_model_1 tests/e2e/golden.py $<TARGET_FILE:hadal> ${golden} model 0)

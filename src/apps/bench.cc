@@ -3,10 +3,15 @@
 
 #include <cstdio>
 #include <memory>
+#include <optional>
+#include <span>
+#include <string>
 
 #include "apps/bench_context.h"
 #include "apps/bench_grammar.h"
+#include "apps/bench_model.h"
 #include "apps/commands.h"
+#include "base/atomic_file.h"
 
 namespace hadal::apps {
 namespace {
@@ -64,13 +69,7 @@ void add_grammar(CLI::App& bench) {
   });
 }
 
-}  // namespace
-
-void add_bench(CLI::App& app) {
-  CLI::App& bench = *app.add_subcommand("bench", "measure a model on this machine");
-  bench.require_subcommand(1);
-  add_grammar(bench);
-
+void add_context(CLI::App& bench) {
   auto context = std::make_shared<ContextBenchOptions>();
   CLI::App& command = *bench.add_subcommand(
       "context", "fill a context with random tokens and say what a step costs there, by op");
@@ -90,6 +89,52 @@ void add_bench(CLI::App& app) {
     const ContextBenchResult result = run_context_bench(*context);
     context->json ? print_context_json(*context, result) : print_context_text(result);
   });
+}
+
+void add_model(CLI::App& bench) {
+  auto options = std::make_shared<ModelBenchOptions>();
+  add_model_options(bench, *options);
+  bench.get_option("MODEL")->required(false);
+  const auto numbers = [&](const char* name, std::vector<int64_t>& into, int64_t least, const char* what) {
+    bench.add_option(name, into, what)
+        ->delimiter(',')
+        ->check(CLI::Range(least, int64_t{1} << 40))
+        ->capture_default_str();
+  };
+  numbers("--prefill", options->prefill, 1, "lengths of prompts, separated by commas");
+  numbers("--contexts", options->contexts, 0, "contexts at which one sequence decodes");
+  numbers("--batches", options->batches, 1, "numbers of sequences that decode together");
+  bench.add_option("--chunk", options->chunk, "tokens in one forward pass of a prompt")
+      ->check(CLI::Range(1, 1 << 16))
+      ->capture_default_str();
+  bench.add_option("--runs", options->runs, "how often everything is measured")
+      ->check(CLI::Range(1, 1000))
+      ->capture_default_str();
+  bench.add_option("--seed", options->seed, "of the tokens and of sampling");
+  bench.add_option("--plot", options->plot, "draw the shares into this file, SVG")->check(not_empty());
+  bench.add_flag("--json", options->json, "print one JSON object");
+  bench.callback([options, &bench] {
+    if (!bench.get_subcommands().empty()) return;
+    if (options->model.empty()) throw CLI::RequiredError("MODEL, grammar or context");
+    std::optional<AtomicFile> picture;  // now: not after minutes is it known that it cannot be written
+    if (!options->plot.empty()) picture.emplace(options->plot);
+    const ModelBenchResult result = run_model_bench(*options);
+    options->json ? print_model_json(result) : print_model_text(result);
+    if (!picture) return;
+    const std::string svg = plot_model_bench(*options, result);
+    picture->append(std::as_bytes(std::span(svg)));
+    picture->commit();
+  });
+}
+
+}  // namespace
+
+void add_bench(CLI::App& app) {
+  CLI::App& bench = *app.add_subcommand("bench", "measure a model on this machine");
+  bench.require_subcommand(0, 1);
+  add_model(bench);
+  add_grammar(bench);
+  add_context(bench);
 }
 
 }  // namespace hadal::apps

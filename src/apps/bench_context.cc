@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <set>
 
+#include "apps/random_tokens.h"
 #include "apps/terminal.h"
 #include "base/error.h"
 #include "cpu/cpu_ops.h"
@@ -22,14 +23,6 @@ int64_t peak_rss_bytes() {
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
   return int64_t{usage.ru_maxrss} * 1024;
-}
-
-// The same stream of tokens for the same seed, without a pattern.
-int32_t random_token(uint64_t seed, int64_t position, int64_t vocab) {
-  uint64_t z = seed + static_cast<uint64_t>(position + 1) * 0x9e3779b97f4a7c15u;
-  z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
-  z = (z ^ z >> 27) * 0x94d049bb133111ebu;
-  return static_cast<int32_t>((z ^ z >> 31) % static_cast<uint64_t>(vocab));
 }
 
 class ContextBench {
@@ -144,7 +137,7 @@ ContextBenchResult run_context_bench(const ContextBenchOptions& options) {
   result.arena_bytes = ops.arena().reserved_bytes();
   result.scratch_bytes = ops.scratch_bytes();
   // Last, and with the state gone: it needs memory of its own.
-  result.machine = measure_roofline(kernel_table(ops.isa()), ops.pool());
+  result.machine = RooflineMeter(kernel_table(ops.isa()), ops.pool()).measure();
   return result;
 }
 

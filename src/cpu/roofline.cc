@@ -5,10 +5,10 @@
 #include <chrono>
 #include <cstring>
 
-#include "tensor/storage.h"
-
 namespace hadal {
 namespace {
+
+constexpr int64_t kPiece = 1 << 20;  // of the buffer, that one thread reads at a time
 
 // Sums words a cache line at a time, so that every line is loaded and little else is done.
 uint64_t sum_lines(const std::byte* data, int64_t bytes) {
@@ -55,24 +55,22 @@ double peak_rate(const PeakKernel& kernel, ThreadPool& pool, double seconds) {
 
 }  // namespace
 
-Roofline measure_roofline(const KernelTable& kernels, ThreadPool& pool, double seconds,
-                          int64_t buffer_bytes) {
-  constexpr int64_t kPiece = 1 << 20;
+RooflineMeter::RooflineMeter(const KernelTable& kernels, ThreadPool& pool, int64_t buffer_bytes)
+    : kernels_(kernels), pool_(pool), buffer_(std::max(buffer_bytes / kPiece, int64_t{1}) * kPiece) {}
+
+Roofline RooflineMeter::measure(double seconds) {
+  const int64_t pieces = buffer_.bytes() / kPiece, batch = std::min<int64_t>(pieces, 64);
+  std::atomic<uint64_t> sink = 0;
   Roofline roofline;
-  {
-    const Storage buffer(std::max(buffer_bytes / kPiece, int64_t{1}) * kPiece);
-    const int64_t pieces = buffer.bytes() / kPiece, batch = std::min<int64_t>(pieces, 64);
-    std::atomic<uint64_t> sink = 0;
-    roofline.read_bytes = rate(seconds, [&](int64_t round) {
-      pool.parallel_for(batch, 1, [&](int64_t begin, int64_t end, int) {
-        for (int64_t i = begin; i < end; ++i)
-          sink += sum_lines(buffer.data() + (round * batch + i) % pieces * kPiece, kPiece);
-      });
-      return static_cast<double>(batch * kPiece);
+  roofline.read_bytes = rate(seconds, [&](int64_t round) {
+    pool_.parallel_for(batch, 1, [&](int64_t begin, int64_t end, int) {
+      for (int64_t i = begin; i < end; ++i)
+        sink += sum_lines(buffer_.data() + (round * batch + i) % pieces * kPiece, kPiece);
     });
-  }
-  roofline.flops = peak_rate(kernels.peak, pool, seconds);
-  roofline.integer_flops = peak_rate(kernels.peak_bytes, pool, seconds);
+    return static_cast<double>(batch * kPiece);
+  });
+  roofline.flops = peak_rate(kernels_.peak, pool_, seconds);
+  roofline.integer_flops = peak_rate(kernels_.peak_bytes, pool_, seconds);
   return roofline;
 }
 

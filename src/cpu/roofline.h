@@ -5,6 +5,7 @@
 
 #include "base/thread_pool.h"
 #include "cpu/kernel_table.h"
+#include "tensor/storage.h"
 
 namespace hadal {
 
@@ -15,9 +16,20 @@ struct Roofline {
   double integer_flops = 0;  // the same in byte dot products; 0 where there are none
 };
 
-// `seconds` for each of the three. buffer_bytes: read over and over; larger than the caches, or it measures
-// those. Throws Error{kOutOfMemory}.
-Roofline measure_roofline(const KernelTable& kernels, ThreadPool& pool, double seconds = 0.3,
-                          int64_t buffer_bytes = int64_t{1} << 30);
+// Measures them as often as is wanted: machines that are shared change their speed. Borrows kernels and pool.
+class RooflineMeter {
+ public:
+  // buffer_bytes: read over and over; larger than the caches, or it measures those. Throws
+  // Error{kOutOfMemory}.
+  RooflineMeter(const KernelTable& kernels, ThreadPool& pool, int64_t buffer_bytes = int64_t{1} << 30);
+
+  // `seconds` for each of the three.
+  Roofline measure(double seconds = 0.3);
+
+ private:
+  const KernelTable& kernels_;
+  ThreadPool& pool_;
+  Storage buffer_;
+};
 
 }  // namespace hadal

@@ -12,7 +12,7 @@ namespace {
 TEST(Roofline, MeasuresEveryInstructionSet) {
   ThreadPool pool(2);
   for (const std::string& isa : available_isas()) {
-    const Roofline found = measure_roofline(kernel_table(isa), pool, 0.005, 1 << 20);
+    const Roofline found = RooflineMeter(kernel_table(isa), pool, 1 << 20).measure(0.005);
     for (const double rate : {found.read_bytes, found.flops}) {
       EXPECT_TRUE(std::isfinite(rate)) << isa;
       EXPECT_GT(rate, 1e6) << isa;
