@@ -14,7 +14,9 @@ import json
 import lzma
 import os
 import random
+import subprocess
 import sys
+import tempfile
 import time
 
 import jsonschema
@@ -43,6 +45,9 @@ TOOLS = [{"type": "function", "function": {"name": name, "strict": True, "parame
 def validator(schema):
     kind = jsonschema.validators.validator_for(schema, default=jsonschema.Draft202012Validator)
     return kind(schema, format_checker=kind.FORMAT_CHECKER)
+
+
+CHECKS = {tool["function"]["name"]: validator(tool["function"]["parameters"]) for tool in TOOLS}
 
 
 class Samples:
@@ -83,32 +88,54 @@ class Samples:
                     self.judge(check, choice["message"]["content"])
             if sys.stderr.isatty():
                 print(f"\r{kept} of {count} schemas", end="", file=sys.stderr, flush=True)
-        print(f"documents: {kept} schemas, {samples} each, {dict(done)}, {len(self.bad)} not valid")
+        print(f"documents: {kept} schemas, {samples} each, {dict(done)}, {len(self.bad)} not valid", flush=True)
 
     def calls(self, wanted):
-        """Calls that the model has to make, and others that it makes after reasoning."""
-        checks = {tool["function"]["name"]: validator(tool["function"]["parameters"]) for tool in TOOLS}
-        made, seed = collections.Counter(), 0
-        for mode, more in (("without", {"tool_choice": "required"}),
-                           ("with", {"thinking": {"type": "enabled"}, "tool_choice": "auto"})):
-            while made[mode] < wanted // 2:
-                bodies = [{"messages": [{"role": "user", "content": f"Do it {i}"}], "tools": TOOLS, "seed": i,
-                           "max_tokens": 700, "parallel_tool_calls": i % 3 != 0, **more} for i in range(seed, seed + 64)]
-                seed += 64
-                for status, answer in self.pool.map(lambda body: self.ask(**body), bodies):
-                    made["requests"] += 1
-                    if status != 200:
-                        self.bad.append((mode, status, answer))
-                        continue
-                    choice = answer["choices"][0]
-                    calls = choice["message"].get("tool_calls") or []
-                    if choice["finish_reason"] == "length":
-                        calls = calls[:-1]  # the last was cut off
-                    made[mode] += len(calls)
-                    for call in calls:
-                        self.judge(checks[call["function"]["name"]], call["function"]["arguments"])
-        print(f"calls: {made['without']} without reasoning and {made['with']} with, in {made['requests']} answers, "
-              f"{len(self.bad)} not valid in all")
+        """Calls that the model has to make at once."""
+        made = collections.Counter()
+        while made["calls"] < wanted:
+            bodies = [{"messages": [{"role": "user", "content": f"Do it {i}"}], "tools": TOOLS, "seed": i,
+                       "tool_choice": "required", "max_tokens": 700, "parallel_tool_calls": i % 3 != 0}
+                      for i in range(made["answers"], made["answers"] + 64)]
+            for status, answer in self.pool.map(lambda body: self.ask(**body), bodies):
+                made["answers"] += 1
+                if status != 200:
+                    self.bad.append((status, answer))
+                    continue
+                self.judge_calls(made, answer["choices"][0]["finish_reason"], answer["choices"][0]["message"])
+        print(f"calls: {dict(made)}, {len(self.bad)} not valid in all", flush=True)
+
+    def calls_after_reasoning(self, wanted, hadal, model):
+        """By the command line: no API lets a call be forced where there is reasoning."""
+        made = collections.Counter()
+        with tempfile.TemporaryDirectory() as folder, concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+            tools = os.path.join(folder, "tools.json")
+            with open(tools, "w", encoding="utf8") as out:
+                json.dump(TOOLS, out)
+
+            def one(seed):
+                return json.loads(subprocess.run(
+                    [hadal, "generate", model, "--prompt", f"Do it {seed}", "--tools", tools, "--tool-choice", "required",
+                     "--think", "high", "--temp", "1", "--seed", str(seed), "-n", "500", "--threads", "1", "--json"],
+                    stdin=subprocess.DEVNULL, capture_output=True, check=True).stdout)
+
+            while made["calls"] < wanted:
+                for answer in pool.map(one, range(made["answers"], made["answers"] + 64)):
+                    made["answers"] += 1
+                    self.judge_calls(made, answer["finish_reason"], answer)
+                    if answer.get("tool_calls") and not answer["reasoning_content"]:
+                        self.bad.append(("no reasoning", answer))
+        print(f"calls after reasoning: {dict(made)}, {len(self.bad)} not valid in all")
+
+    def judge_calls(self, made, finish_reason, message):
+        made[finish_reason] += 1
+        calls = message.get("tool_calls") or []
+        if finish_reason == "length":
+            calls = calls[:-1]  # the last was cut off
+        made["calls"] += len(calls)
+        for call in calls:
+            call = call.get("function", call)
+            self.judge(CHECKS[call["name"]], call["arguments"])
 
     def judge(self, check, text):
         try:
@@ -135,7 +162,8 @@ def main():
     with Server("--batch", 32, model=options.model) as server:
         samples = Samples(server, options.seed)
         samples.documents(schemas, options.count, options.samples)
-        samples.calls(options.calls)
+        samples.calls(options.calls // 2)
+    samples.calls_after_reasoning(options.calls // 2, options.hadal, options.model)
     print(f"{time.monotonic() - start:.0f} s")
     for bad in samples.bad[:10]:
         print(json.dumps(bad)[:2000])

@@ -151,6 +151,18 @@ ExprId JsonGrammar::space() {
   return pool_.repeat(one, 0, style_.any_spelling ? ExprPool::kUnbounded : kMostSpace);
 }
 
+// As it is written.
+ExprId JsonGrammar::number(ExprId numbers) {
+  if (style_.any_spelling) return numbers;
+  const ExprId written = pool_.both({numbers, shapes_.numbers().written()});
+  const ExprId brief = pool_.both({written, shapes_.numbers().brief()});
+  try {
+    return pool_.empty(brief) ? written : brief;
+  } catch (const Error&) {  // takes too long to tell
+    return written;
+  }
+}
+
 // A string. Where the schema leaves few texts they are spelled in one way only.
 StateId JsonGrammar::string(ExprId text) {
   const bool with_space = style_.space == JsonStyle::Space::kAny;
@@ -239,9 +251,7 @@ void JsonGrammar::expand_value(FormulaId formula, bool without_strings, Expansio
   if (shape.has_null) words.emplace_back("null");
   if (shape.has_true) words.emplace_back("true");
   if (shape.has_false) words.emplace_back("false");
-  const ExprId number =
-      style_.any_spelling ? shape.number : pool_.both({shape.number, shapes_.numbers().written()});
-  ExprId bare = pool_.either({pool_.literals(words), number});
+  ExprId bare = pool_.either({pool_.literals(words), number(shape.number)});
   if (style_.space == JsonStyle::Space::kAny) bare = pool_.concat(space(), bare);
   into.terminal(automaton_.terminals().raw(bare), automaton_.end());
   if (!without_strings) into.terminal(string(shape.string), automaton_.end());

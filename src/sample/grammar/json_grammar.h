@@ -112,6 +112,7 @@ class JsonGrammar : public NodeSource {
   }
   ExprId space();
   StateId mark(std::string_view text, bool space_after = false);
+  ExprId number(ExprId numbers);
   StateId string(ExprId text);
   StateId key(const std::vector<std::string>& names);
   StateId spelled(const std::vector<std::string>& texts);

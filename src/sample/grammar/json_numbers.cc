@@ -65,6 +65,10 @@ NumberLanguages::NumberLanguages(ExprPool& pool) : pool_(pool) {
   const ExprId fraction = pool.concat({point, digits_, pool.set({{'1', '9'}}), digits_});
   const ExprId down = pool.concat({e, pool.set(CharSet::one('-')), some});
   written_ = pool.concat({minus_, whole, pool.optional(fraction), pool.optional(down)});
+  const ExprId few = pool.repeat(digit_, 1, 20);  // more than a double tells apart
+  const ExprId sign = pool.optional(pool.set({{'+', '+'}, {'-', '-'}}));
+  brief_ = pool.concat({minus_, few, pool.optional(pool.concat(point, few)),
+                        pool.optional(pool.concat({e, sign, pool.repeat(digit_, 1, 2)}))});
 }
 
 // Texts without a sign whose number is larger than the bound's digits: longer, or larger at the first digit

@@ -32,6 +32,8 @@ class NumberLanguages {
   ExprId integer() const { return integer_; }  // every whole number
   // Spellings to write: no fraction of nothing but zeros, exponents only below zero. Every number has one.
   ExprId written() const { return written_; }
+  // Spellings of few digits: a writer that knows no end comes to one. Most numbers have one.
+  ExprId brief() const { return brief_; }
   ExprId plain() const { return plain_; }  // every number without an exponent
   ExprId at_least(const Decimal& bound, bool exclusive);
   ExprId at_most(const Decimal& bound, bool exclusive);
@@ -43,7 +45,7 @@ class NumberLanguages {
   ExprId above(const Decimal& bound, bool or_equal);  // without sign; the bound's sign does not matter
 
   ExprPool& pool_;
-  ExprId digit_, digits_, minus_, unsigned_, number_, integer_, plain_, written_;
+  ExprId digit_, digits_, minus_, unsigned_, number_, integer_, plain_, written_, brief_;
 };
 
 }  // namespace hadal::grammar

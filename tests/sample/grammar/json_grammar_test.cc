@@ -91,6 +91,17 @@ TEST(JsonGrammar, WritesInOneSpelling) {
   expect(schema, {" " + space + "{\"a_b\": " + space + "\"c_d\"}"}, {});
 }
 
+// Nobody needs more digits than a double tells apart, unless the schema asks for them.
+TEST(JsonGrammar, WritesNumbersOfFewDigits) {
+  const std::string nines(20, '9');
+  expect(R"({"type": "number"})", {nines, "-" + nines + "." + nines, "0.1e-99", "0", "-0"},
+         {nines + "9", "0." + nines + "9", "1.5e-100", "1.0"}, {});
+  expect(R"({"type": "integer"})", {nines, "-" + nines}, {nines + "9"}, {});
+  expect(R"({"type": "integer", "minimum": 1)" + nines + "}", {"1" + nines, nines + nines}, {nines}, {});
+  expect(R"({"const": 0.0)" + nines + "}", {"0.0" + nines}, {"0.1"}, {});
+  expect(R"({"type": "number"})", {nines + "9." + nines + "9"}, {});
+}
+
 TEST(JsonGrammar, KeepsToWhatObjectsHave) {
   expect(
       R"({"type": "object", "properties": {"a": {"type": "null"}}, "required": ["a", "z"], "additionalProperties": {"type": "boolean"}})",
