@@ -2,6 +2,7 @@
 #   make run      build, then a conversation with the bundled model (or the answer to what comes on standard input)
 #   make build    build/hadal only
 #   make test     every check; STAGES="release asan" runs some of them (scripts/run_tests.py lists them)
+#   make test-arm64   the kernels' tests for AArch64 (NEON), under an emulator
 #   make bench    micro-benchmarks; BENCH=REGEX chooses
 #   make fuzz     the fuzz targets, FUZZ_SECONDS=10 each
 #   make format   clang-format on our files
@@ -11,7 +12,7 @@ STAGES ?=
 BENCH ?= .
 FUZZ_SECONDS ?= 10
 
-.PHONY: run build test bench fuzz format clean
+.PHONY: run build test test-arm64 bench fuzz format clean
 .DEFAULT_GOAL := build
 
 define prepare
@@ -35,6 +36,10 @@ test:
 	@scripts/install_packages.sh build test </dev/null
 	@python3 scripts/run_tests.py --fuzz-seconds $(FUZZ_SECONDS) $(STAGES) </dev/null
 
+test-arm64:
+	@scripts/install_packages.sh build test arm64 </dev/null
+	@python3 scripts/run_tests.py arm64 </dev/null
+
 bench:
 	@scripts/install_packages.sh build test </dev/null
 	@scripts/configure.sh release-tests build -DHADAL_TESTS=ON -DHADAL_BENCH=ON
@@ -50,4 +55,4 @@ format:
 	@git ls-files -z --cached --others --exclude-standard -- '*.cc' '*.h' | xargs -0 clang-format-19 -i
 
 clean:
-	rm -rf build build-asan build-dev build-tsan
+	rm -rf build build-arm64 build-asan build-dev build-tsan

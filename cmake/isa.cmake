@@ -5,6 +5,7 @@
 # A sanitizer looks at every access of a kernel; that the arithmetic of each pointer is looked at too would double the time
 # to compile them and to run them.
 set(HADAL_ISA_FLAGS_generic "")
+set(HADAL_ISA_FLAGS_neon "")  # the least that AArch64 has
 set(HADAL_ISA_FLAGS_avx2 -mavx2 -mfma -mf16c -mbmi2)
 set(HADAL_ISA_FLAGS_avx512 ${HADAL_ISA_FLAGS_avx2} -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx512cd)
 set(HADAL_ISA_FLAGS_avx512bf16 ${HADAL_ISA_FLAGS_avx512} -mavx512bf16 -mavx512vnni -mavx512vbmi -mavx512vbmi2)
@@ -19,6 +20,8 @@ function(hadal_isa_sources result)
   set(isas generic)
   if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64|amd64)$")
     list(APPEND isas avx2 avx512 avx512bf16)
+  elseif(CMAKE_SYSTEM_PROCESSOR MATCHES "^(aarch64|arm64)$")
+    list(APPEND isas neon)
   endif()
   set(files)
   foreach(isa ${isas})

@@ -18,7 +18,8 @@ if ! command -v dpkg-query >/dev/null 2>&1; then
 fi
 
 # shellcheck disable=SC2086
-installed=$(dpkg-query -W -f '${db:Status-Status} ${Package}\n' $wanted 2>/dev/null | awk '$1 == "installed" { print $2 }' || true)
+installed=$(dpkg-query -W -f '${db:Status-Status} ${Package} ${Architecture}\n' $wanted 2>/dev/null |
+  awk '$1 == "installed" { print $2; print $2 ":" $3 }' || true)
 missing=""
 for package in $wanted; do
   echo "$installed" | grep -qxF "$package" || missing="$missing $package"
@@ -39,7 +40,8 @@ echo "hadal: installing$missing" >&2
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 if ! {
-  $as_root apt-get -o DPkg::Lock::Timeout=300 update &&
+  case $missing in *:arm64*) $as_root dpkg --add-architecture arm64 ;; esac &&
+    $as_root apt-get -o DPkg::Lock::Timeout=300 update &&
     $as_root env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 \
       install -y --no-install-recommends $missing
 } >"$log" 2>&1 </dev/null; then

@@ -6,6 +6,8 @@ usage: run_tests.py [--fuzz-seconds N] [STAGE...]      all stages by default, in
   asan     the tests again under AddressSanitizer and UndefinedBehaviorSanitizer
   tsan     the tests that use threads under ThreadSanitizer
   fuzz     every fuzz target for N seconds
+and, when it is asked for:
+  arm64    the tests of the kernels and of what is below them for AArch64, under an emulator
 
 A stage that fails does not stop the next. Ends with a line for every stage and the count of all tests; exits with 1 if
 anything failed."""
@@ -22,10 +24,12 @@ import time
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 JOBS = os.cpu_count() or 1
 STAGES = ["release", "asan", "tsan", "fuzz"]
+OTHER_STAGES = ["arm64"]
 
 # Test binaries with threads in them, and the tests among theirs that start any.
 TSAN_TESTS = ["base", "cpu", "model", "kv", "text", "engine", "assistant", "serve"]
 TSAN_FILTER = "*Thread*"
+ARM64_TESTS = ["base", "tensor", "ops", "cpu"]
 
 SANITIZER_ENVIRONMENT = {
     # addr2line (binutils) turns addresses into lines without the LLVM tools.
@@ -102,11 +106,18 @@ def asan():
     return ctest("build-asan", env={**SANITIZER_ENVIRONMENT, "GTEST_FILTER": "-*Slow*"})
 
 
-def tsan():
-    if not build("tsan", "build-tsan", [name + "_test" for name in TSAN_TESTS]):
+def some_tests(preset, folder, names, env=None):
+    if not build(preset, folder, [name + "_test" for name in names]):
         return Outcome(False, "does not build", failed=1)
-    wanted = "^(" + "|".join(TSAN_TESTS) + ")$"
-    return ctest("build-tsan", "--tests-regex", wanted, env={**SANITIZER_ENVIRONMENT, "GTEST_FILTER": TSAN_FILTER})
+    return ctest(folder, "--tests-regex", "^(" + "|".join(names) + ")$", env=env)
+
+
+def tsan():
+    return some_tests("tsan", "build-tsan", TSAN_TESTS, {**SANITIZER_ENVIRONMENT, "GTEST_FILTER": TSAN_FILTER})
+
+
+def arm64():
+    return some_tests("arm64", "build-arm64", ARM64_TESTS)
 
 
 def run_fuzz_target(name, seconds):
@@ -147,13 +158,14 @@ def main():
     parser.add_argument("--fuzz-seconds", type=int, default=10)
     parser.add_argument("stages", nargs="*", metavar="STAGE", help=", ".join(STAGES))
     args = parser.parse_args()
-    unknown = [s for s in args.stages if s not in STAGES]
+    known = STAGES + OTHER_STAGES
+    unknown = [s for s in args.stages if s not in known]
     if unknown:
-        parser.error(f"no stage '{unknown[0]}'; there are {', '.join(STAGES)}")
-    actions = {"release": release, "asan": asan, "tsan": tsan, "fuzz": lambda: fuzz(args.fuzz_seconds)}
+        parser.error(f"no stage '{unknown[0]}'; there are {', '.join(known)}")
+    actions = {"release": release, "asan": asan, "tsan": tsan, "fuzz": lambda: fuzz(args.fuzz_seconds), "arm64": arm64}
     outcomes = []
-    for name in STAGES:
-        if args.stages and name not in args.stages:
+    for name in known:
+        if name not in (args.stages or STAGES):
             continue
         print(f"== {name}", flush=True)
         start = time.monotonic()

@@ -18,6 +18,8 @@ constexpr Entry kEntries[] = {
     {"avx512bf16", [](const CpuFeatures& f) { return f.avx512bf16; }, avx512bf16_table},
     {"avx512", [](const CpuFeatures& f) { return f.avx512; }, avx512_table},
     {"avx2", [](const CpuFeatures& f) { return f.avx2; }, avx2_table},
+#elif defined(__aarch64__)
+    {"neon", [](const CpuFeatures&) { return true; }, neon_table},
 #endif
     {"generic", [](const CpuFeatures&) { return true; }, generic_table},
 };

@@ -184,6 +184,7 @@ struct KernelTable {
 // One per folder of isa/; call only after dispatch.h found the CPU able.
 const KernelTable& generic_table();
 const KernelTable& avx2_table();
+const KernelTable& neon_table();
 const KernelTable& avx512_table();
 const KernelTable& avx512bf16_table();
 
