@@ -203,6 +203,7 @@ bool ChatParser::try_open_block(bool at_end, bool& wait) {
 
 void ChatParser::open_block(size_t consume_units, markup::Style style) {
   if (options_.exact_newlines) release_newlines(2);
+  if (finished_) return;  // the newlines were a stop string
   std::string last;
   stops_.flush(last);
   emit(Channel::kContent, last);

@@ -223,6 +223,10 @@ TEST(Stops, OnlyInContentTheFirstToEndAndTheLongestOfThese) {
        message("", "END", {{"STOP", R"({"STOP": "STOP"})"}}, kToolCalls)},
       {with({"日本"}), "</think>日日本語" + kEos, message("", "日", {}, kStop, "日本")},
   });
+  // Newlines before a block that turn out to be text, and to be the end of it.
+  ParserOptions exact = with({"\n\n"});
+  exact.exact_newlines = true;
+  expect_cases({{exact, "</think>c\n\n\n\n" + call + kEos, message("", "c", {}, kStop, "\n\n")}});
 }
 
 TEST(Parser, LongRunsAreLinear) {
