@@ -26,16 +26,15 @@ std::string id_of(const BatchLine& line) {
 }
 
 std::string message_json(const ParsedMessage& answer, bool thought) {
-  std::string out =
-      fmt::format("{{\"role\": \"assistant\", \"content\": {}", python_json_string(answer.content));
+  std::string out = fmt::format("{{\"role\": \"assistant\", \"content\": {}", json_quoted(answer.content));
   if (thought || !answer.reasoning.empty())
-    out += fmt::format(", \"reasoning_content\": {}", python_json_string(answer.reasoning));
+    out += fmt::format(", \"reasoning_content\": {}", json_quoted(answer.reasoning));
   for (size_t i = 0; i < answer.calls.size(); ++i)
     out += fmt::format(
         "{}{{\"id\": \"call_{}\", \"type\": \"function\", \"function\": {{\"name\": {}, \"arguments\": "
         "{}}}}}",
-        i == 0 ? ", \"tool_calls\": [" : ", ", i, python_json_string(answer.calls[i].name),
-        python_json_string(answer.calls[i].arguments));
+        i == 0 ? ", \"tool_calls\": [" : ", ", i, json_quoted(answer.calls[i].name),
+        json_quoted(answer.calls[i].arguments));
   if (!answer.calls.empty()) out += "]";
   return out + "}";
 }
@@ -50,7 +49,7 @@ std::string answer_line(const BatchLine& line, const BatchRequest& request, cons
       "\"total_tokens\": {}}}}}\n",
       kLineStart, id_of(line),
       request.chat ? "\"message\": " + message_json(answer, thought)
-                   : "\"text\": " + python_json_string(answer.content),
+                   : "\"text\": " + json_quoted(answer.content),
       finish_reason_name(answer.reason), info.prompt_tokens, info.generated_tokens,
       info.prompt_tokens + info.generated_tokens);
 }
@@ -58,8 +57,8 @@ std::string answer_line(const BatchLine& line, const BatchRequest& request, cons
 std::string error_line(const BatchLine& line, const Problem& what) {
   return fmt::format("{}{}, \"line\": {}, \"error\": {{\"message\": {}, \"field\": {}}}}}\n", kLineStart,
                      id_of(line), line.number,
-                     python_json_string(fmt::format("line {}: {}", line.number, what.to_string())),
-                     what.where.empty() ? "null" : python_json_string(what.where));
+                     json_quoted(fmt::format("line {}: {}", line.number, what.to_string())),
+                     what.where.empty() ? "null" : json_quoted(what.where));
 }
 
 BatchOutput::BatchOutput(const std::filesystem::path& path) : name_(path.string()) {

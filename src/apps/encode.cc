@@ -41,7 +41,7 @@ void run_encode(const EncodeArgs& args) {
     return;
   }
   for (size_t line = 1; std::getline(std::cin, text); ++line)
-    std::cout << python_json_string(encode_one(text, args, fmt::format("line {}: ", line))) << '\n';
+    std::cout << json_quoted(encode_one(text, args, fmt::format("line {}: ", line))) << '\n';
 }
 
 }  // namespace

@@ -32,13 +32,13 @@ std::string message_json(const ParsedMessage& message, bool hosted) {
     if (!calls.empty()) calls.append(", ");
     const std::string arguments = hosted ? without_repeated_keys(call.arguments) : call.arguments;
     calls.append(fmt::format("{{\"type\": \"function\", \"function\": {{\"name\": {}, \"arguments\": {}}}}}",
-                             python_json_string(call.name), python_json_string(arguments)));
+                             json_quoted(call.name), json_quoted(arguments)));
   }
   const std::string finish =
       hosted ? fmt::format(", \"finish_reason\": \"{}\"", finish_reason_name(message.reason)) : "";
   return fmt::format(
       "{{\"role\": \"assistant\", \"content\": {}, \"reasoning_content\": {}, \"tool_calls\": [{}]{}}}",
-      python_json_string(message.content), python_json_string(message.reasoning), calls, finish);
+      json_quoted(message.content), json_quoted(message.reasoning), calls, finish);
 }
 
 std::string parse_one(const std::string& completion, const std::string& mode, const ParseArgs& args) {

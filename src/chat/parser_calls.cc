@@ -30,7 +30,7 @@ std::string repaired(const std::string& value) {
   const std::string_view word = trimmed(value);
   if (word.empty() || std::string_view("{[\"").find(word[0]) != std::string_view::npos || parse_json(value))
     return value;
-  return python_json_string(word);
+  return json_quoted(word);
 }
 
 // What a JSON text that breaks off lacks: the end of a string, brackets.

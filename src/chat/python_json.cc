@@ -120,13 +120,6 @@ std::string python_number(std::string_view spelling) {
   return repr(value);
 }
 
-std::string python_json_string(std::string_view text) {
-  std::string out = "\"";
-  append_json_escaped(text, out);
-  out.push_back('"');
-  return out;
-}
-
 std::string python_json(const JsonValue& value) {
   std::string out;
   write(value, out);

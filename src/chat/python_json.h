@@ -12,9 +12,6 @@ namespace hadal {
 // Separators ", " and ": ", nothing else between the tokens.
 std::string python_json(const JsonValue& value);
 
-// The text as a JSON string with its quotes.
-std::string python_json_string(std::string_view text);
-
 // The number as Python prints it: integers keep their digits, reals get the shortest digits that read back
 // the same and always look like reals. A number beyond double keeps its spelling.
 std::string python_number(std::string_view spelling);

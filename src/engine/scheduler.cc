@@ -113,11 +113,8 @@ class Planner {
     int64_t budget = config_.chunk_tokens;
     bool first_chunk = true;
     for (size_t i = 0; i < slots_.size(); ++i) {
-      int64_t n = fresh(slots_[i]);
-      if (!slots_[i].decodes()) {
-        n = chunk(slots_[i].sequence, budget, first_chunk);
-        if (n == 0 && !slots_[i].admitted) continue;
-      }
+      int64_t n = slots_[i].decodes() ? fresh(slots_[i]) : chunk(slots_[i].sequence, budget, first_chunk);
+      if (n == 0 && !slots_[i].admitted) continue;
       while (growth(slots_[i], n) > available_ && slots_.size() > i + 1) preempt_last();
       if (growth(slots_[i], n) > available_) {
         if (!slots_[i].decodes()) {  // waits with what it has

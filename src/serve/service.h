@@ -103,7 +103,7 @@ class Service {
   // The same with its settings. Refuses what does not fit the context.
   Asked<Ask> prepare(const ApiCall& api, ChatAsk& ask) const;
   // What the answer to a prompt that ends like this must fit; null: anything. Compiles what is not known yet.
-  // `begun`: how the answer begins already.
+  // `begun`: how the answer begins already. What of the schemas has no effect goes to ask.notes.
   Asked<std::shared_ptr<const TokenConstraint>> constraint(ChatAsk& ask, ParserStart start,
                                                            const std::vector<int32_t>& end_ids,
                                                            std::string_view begun = {}) const;

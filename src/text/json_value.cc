@@ -285,4 +285,10 @@ void append_json_escaped(std::string_view text, std::string& out) {
   }
 }
 
+std::string json_quoted(std::string_view text) {
+  std::string out = "\"";
+  append_json_escaped(text, out);
+  return out += '"';
+}
+
 }  // namespace hadal

@@ -42,5 +42,7 @@ Result<JsonValue> parse_json(std::string_view text, int max_depth = kMaxJsonDept
 // The inside of a JSON string. Escapes what has to be. Works byte by byte, so a text may be escaped in pieces
 // cut anywhere.
 void append_json_escaped(std::string_view text, std::string& out);
+// The text as a JSON string with its quotes.
+std::string json_quoted(std::string_view text);
 
 }  // namespace hadal

@@ -62,7 +62,7 @@ std::string respelled(const JsonValue& value, bool reverse) {
       for (size_t i = 0; i < n; ++i) {
         const size_t at = reverse && value.is_object() ? n - 1 - i : i;
         out += i > 0 ? "," : "";
-        if (value.is_object()) out += python_json_string(value.keys[at]) + " :";
+        if (value.is_object()) out += json_quoted(value.keys[at]) + " :";
         out += respelled(value.items[at], reverse);
       }
       return value.is_object() ? "{" + out + "}" : "[ " + out + "]";

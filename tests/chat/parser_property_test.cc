@@ -99,10 +99,10 @@ RC_GTEST_PROP(ParserProperty, CutsDoNotMatter, ()) {
 RC_GTEST_PROP(ParserProperty, MalformedBytesNeverComeOut, ()) {
   const ParsedMessage message =
       parsed(any_options(), *anything(), *rc::gen::inRange<size_t>(0, 4), FinishCause::kEos);
-  RC_ASSERT(parse_json(python_json_string(message.content)).has_value());
-  RC_ASSERT(parse_json(python_json_string(message.reasoning)).has_value());
+  RC_ASSERT(parse_json(json_quoted(message.content)).has_value());
+  RC_ASSERT(parse_json(json_quoted(message.reasoning)).has_value());
   for (const ParsedCall& call : message.calls)
-    RC_ASSERT(parse_json(python_json_string(call.name + call.arguments)).has_value());
+    RC_ASSERT(parse_json(json_quoted(call.name + call.arguments)).has_value());
 }
 
 RC_GTEST_PROP(ParserProperty, AgreesWithTheStrictParse, ()) {

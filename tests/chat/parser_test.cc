@@ -168,7 +168,7 @@ TEST(Parser, EveryDeltaIsWholeUtf8) {
     void on_arguments(int i, std::string_view delta) override {
       check(delta), CollectingSink::on_arguments(i, delta);
     }
-    static void check(std::string_view delta) { EXPECT_TRUE(parse_json(python_json_string(delta))) << delta; }
+    static void check(std::string_view delta) { EXPECT_TRUE(parse_json(json_quoted(delta))) << delta; }
   };
   const std::string bad = "é日😀\xF0\x9F\x98";
   ParserOptions options = thinking_options();

@@ -74,8 +74,7 @@ class StrictParse {
         const auto value = until("</｜DSML｜parameter>\n");
         if (!key || !kind || !value) return false;
         arguments += arguments.empty() ? "{" : ", ";
-        arguments +=
-            python_json_string(*key) + ": " + (*kind == "true" ? python_json_string(*value) : *value);
+        arguments += json_quoted(*key) + ": " + (*kind == "true" ? json_quoted(*value) : *value);
       }
       take("\n");  // the empty line of an invocation without parameters
       if (!take("</｜DSML｜invoke>\n")) return false;

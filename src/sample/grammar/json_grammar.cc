@@ -14,12 +14,6 @@ constexpr size_t kMostUnique = 64;  // values that an array without repeats can 
 constexpr uint8_t kMostSpace = 16;     // at a time
 constexpr size_t kMostSpelled = 1024;  // texts of an expression
 
-std::string json_quoted(std::string_view text) {
-  std::string json = "\"";
-  append_json_escaped(text, json);
-  return json += '"';
-}
-
 }  // namespace
 
 JsonGrammar& JsonGrammar::add(Automaton& automaton, JsonValue schema, JsonStyle style) {

@@ -187,7 +187,7 @@ std::string Tools::prompt_name(const ToolName& name) const {
 }
 
 std::string custom_arguments(std::string_view input) {
-  return fmt::format("{{\"input\": {}}}", python_json_string(input));
+  return fmt::format("{{\"input\": {}}}", json_quoted(input));
 }
 
 }  // namespace hadal::serve::responses

@@ -73,7 +73,7 @@ TEST(OllamaChat, AStopStringEndsItAndTheTimesAreToldAllTheSame) {
   const std::string all = text(chat(fields + "}"), "message.content");
   ASSERT_GT(all.size(), 20u);
   const std::string stop = all.substr(10, 4);
-  const Reply reply = chat(fields + R"(,"stop":[)" + python_json_string(stop) + "]}");
+  const Reply reply = chat(fields + R"(,"stop":[)" + json_quoted(stop) + "]}");
   ASSERT_EQ(reply.status, 200) << reply.body;
   EXPECT_EQ(text(reply, "message.content"), all.substr(0, all.find(stop)));
   EXPECT_EQ(text(reply, "done_reason"), "stop");
