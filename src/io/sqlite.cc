@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <sqlite3.h>
 
+#include <thread>
+
 namespace hadal {
 
 bool SqliteError::broken() const {
@@ -38,7 +40,7 @@ int open_flags(SqliteAccess access) {
 
 }  // namespace
 
-Sqlite::Sqlite(const std::string& path, int busy_ms, SqliteAccess access) {
+Sqlite::Sqlite(const std::string& path, int busy_ms, SqliteAccess access) : busy_(busy_ms) {
   const int code = sqlite3_open_v2(path.c_str(), &db_, open_flags(access) | SQLITE_OPEN_NOMUTEX, nullptr);
   if (code != SQLITE_OK) {
     const std::string reason = db_ != nullptr ? sqlite3_errmsg(db_) : "out of memory";
@@ -68,6 +70,18 @@ void Sqlite::fail(int code, std::string_view doing) const {
 void Sqlite::execute(const char* sql) {
   const int code = sqlite3_exec(db_, sql, nullptr, nullptr, nullptr);
   if (code != SQLITE_OK) fail(code, sql);
+}
+
+void Sqlite::use_wal() {
+  const auto end = std::chrono::steady_clock::now() + busy_;
+  while (true) {
+    try {
+      return execute("PRAGMA journal_mode = WAL");
+    } catch (const SqliteError& error) {
+      if ((error.code() & 0xff) != SQLITE_BUSY || std::chrono::steady_clock::now() >= end) throw;
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
 }
 
 std::string Sqlite::text(const char* sql) {

@@ -2,6 +2,7 @@
 // is stored.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -44,6 +45,9 @@ class Sqlite {
   Sqlite& operator=(const Sqlite&) = delete;
 
   void execute(const char* sql);
+  // Switches the file to write-ahead logging. Waits for others as for any lock, which SQLite does not when
+  // two connections switch at the same moment.
+  void use_wal();
   std::string text(const char* sql);  // first column of the first row; empty when there is none
   bool read_only() const;             // also when write access was asked for and the system grants none
   int64_t changed_rows() const;       // by the last INSERT, UPDATE or DELETE
@@ -53,6 +57,7 @@ class Sqlite {
 
  private:
   sqlite3* db_ = nullptr;
+  std::chrono::milliseconds busy_;
 };
 
 // Bound and stepped; reset by the next bind_all() or reset(). Columns are valid until then.

@@ -39,7 +39,7 @@ std::string schema_text() {
 }  // namespace
 
 DiskIndex::Opened::Opened(Sqlite& db) {
-  db.execute("PRAGMA journal_mode = WAL");
+  db.use_wal();
   db.execute("PRAGMA synchronous = NORMAL");  // what a power cut may lose are rows; the payload files bring
                                               // them back
   db.execute("PRAGMA cell_size_check = ON");

@@ -157,7 +157,7 @@ void Ledger::open_tables(Access access) {
   };
   db_->execute("PRAGMA cell_size_check = ON");
   if (access == Access::kCreate && number("SELECT count(*) FROM sqlite_master") == 0) {
-    db_->execute("PRAGMA journal_mode = WAL");
+    db_->use_wal();
     SqliteTransaction transaction(*db_);
     // Somebody else may have been faster.
     if (number("SELECT count(*) FROM sqlite_master") == 0) {
@@ -174,7 +174,7 @@ void Ledger::open_tables(Access access) {
     fail(ErrorCode::kUnsupported, "{}: a ledger of version {}; this program knows version {}", file_, version,
          kVersion);
   if (access != Access::kRead) {
-    db_->execute("PRAGMA journal_mode = WAL");
+    db_->use_wal();
     // Money: what was committed survives a power cut.
     db_->execute("PRAGMA synchronous = FULL");
   }
