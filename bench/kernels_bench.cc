@@ -164,7 +164,7 @@ void register_all() {
     for (const std::string& isa : available_isas()) {
       for (const WeightFormat format :
            {WeightFormat::kFP8, WeightFormat::kFP4, WeightFormat::kBF16, WeightFormat::kF32})
-        for (const int64_t tokens : {1, 4, 64}) {
+        for (const int64_t tokens : {1, 2, 4, 8, 16, 64}) {
           const std::string name =
               std::string(format_name(format)) + "/" + std::to_string(tokens) + "/" + isa + suffix;
           benchmark::RegisterBenchmark(("linear/" + name).c_str(), linear, isa, threads, format, tokens,

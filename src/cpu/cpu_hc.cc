@@ -53,7 +53,7 @@ LinearTile fn_tile(const HcMixArgs& args, int64_t first, int64_t n, const std::b
   fn.out = args.fn.dim[0];
   fn.in = args.fn.dim[1];
   fn.data = args.fn;
-  return linear_tile(fn, first, n, x, false, tokens, out + first, fn.out);
+  return linear_tile(fn, first, n, x, KernelInput::kF32, tokens, out + first, fn.out);
 }
 
 }  // namespace

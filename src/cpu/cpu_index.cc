@@ -17,11 +17,15 @@ constexpr int64_t kGroupQueries = 16;  // at most, that are scored together
 constexpr int64_t kKeyPart = TopEntries::kMostOffered;
 constexpr int64_t kFewestEntries = 2048;  // worth a task of their own
 
+constexpr KernelInput input_of(bool bf16) {
+  return bf16 ? KernelInput::kBF16 : KernelInput::kF32;
+}
+
 // What one worker needs for a group.
 struct GroupMemory {
   GroupMemory(const KernelTable& kernels, const KernelRowLayout& layout, bool bf16, int64_t heads, int64_t k)
       : prepared_bytes(kernels.prepared_bytes(
-            layout.format == KernelRowFormat::kF32 ? KernelFormat::kF32 : KernelFormat::kBF16, bf16,
+            layout.format == KernelRowFormat::kF32 ? KernelFormat::kF32 : KernelFormat::kBF16, input_of(bf16),
             layout.dim)),
         integer_bytes((kernels.index_integer_bytes(layout, bf16, heads) + 63) / 64 * 64),
         item_room(TopEntries::room(k)) {}
@@ -42,7 +46,7 @@ void CpuOps::index_group(const IndexArgs& args, const IndexGroup& group, int64_t
   const GroupMemory sizes(kernels_, layout, q.bf16(), heads, k);
   const KernelFormat format =
       layout.format == KernelRowFormat::kF32 ? KernelFormat::kF32 : KernelFormat::kBF16;
-  const bool as_is = kernels_.usable_as_is(format, q.bf16(), dim);
+  const bool as_is = kernels_.usable_as_is(format, input_of(q.bf16()), dim);
 
   auto** rows = worker.slot[0].get<const std::byte*>(group.count * heads + kKeyPart);
   const std::byte** keys = rows + group.count * heads;
@@ -67,7 +71,7 @@ void CpuOps::index_group(const IndexArgs& args, const IndexGroup& group, int64_t
                        kernels_.index_integers(integers + i * sizes.integer_bytes, row, gain, heads, dim);
     for (int64_t h = 0; h < heads && !as_is; ++h) {
       std::byte* out = prepared + (i * heads + h) * sizes.prepared_bytes;
-      kernels_.prepare(out, q.in(token * heads + h), dim, format, nullptr);
+      kernels_.prepare(out, q.in(token * heads + h), dim, format, input_of(q.bf16()));
       row[h] = out;
     }
     queries[i] = {row, gain, exact ? integers + i * sizes.integer_bytes : nullptr, scores + i * kKeyPart};

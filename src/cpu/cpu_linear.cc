@@ -19,6 +19,13 @@ void CpuOps::grouped_matmul(View out, View x, const Weight& w) {
   linear(out, x, w, x.dim[1]);
 }
 
+void CpuOps::run_linear(LinearTile tile, Scratch& scratch) {
+  if (tile.format == KernelFormat::kFP8)
+    tile.scratch = scratch.bytes(std::min<int64_t>(tile.tokens, kMaxFewTokens) *
+                                 kernels_.prepared_bytes(tile.format, tile.input, tile.k));
+  kernels_.linear(tile);
+}
+
 // Row t * groups + g of x with rows [g * R, (g + 1) * R) of w, R = w.out / groups.
 void CpuOps::linear(View out, View x, const Weight& w, int64_t groups) {
   check_weight(w);
@@ -28,25 +35,23 @@ void CpuOps::linear(View out, View x, const Weight& w, int64_t groups) {
                 rows = w.out / std::max<int64_t>(groups, 1);
   if (from.count() == 0) return;
   const KernelFormat format = kernel_format(w.format);
-  const int64_t row_bytes = kernels_.prepared_bytes(format, from.bf16(), w.in);
+  const KernelInput input = kernel_input(from.bf16(), tokens);
+  const int64_t row_bytes = kernels_.prepared_bytes(format, input, w.in);
 
-  // Inputs as the kernel takes them: once for all tasks, but for FP8, whose scales change every 128 rows.
-  const bool per_task = w.format == WeightFormat::kFP8;
+  // Inputs as the kernel takes them, once for all tasks.
   auto** inputs = pointers_.get<const std::byte*>(from.count());  // [groups][tokens]
-  if (!per_task) {
-    const bool as_is = kernels_.usable_as_is(format, from.bf16(), w.in);
-    std::byte* prepared = as_is ? nullptr : prepared_.bytes(from.count() * row_bytes);
-    each(from.count(), as_is ? 1 : 2 * w.in, [&](int64_t begin, int64_t end, int) {
-      for (int64_t i = begin; i < end; ++i) {
-        const std::byte* row = from.at(i);
-        if (!as_is) {
-          kernels_.prepare(prepared + i * row_bytes, from.in(i), w.in, format, nullptr);
-          row = prepared + i * row_bytes;
-        }
-        inputs[i % groups * tokens + i / groups] = row;
+  const bool as_is = kernels_.usable_as_is(format, input, w.in);
+  std::byte* prepared = as_is ? nullptr : prepared_.bytes(from.count() * row_bytes);
+  each(from.count(), as_is ? 1 : 2 * w.in, [&](int64_t begin, int64_t end, int) {
+    for (int64_t i = begin; i < end; ++i) {
+      const std::byte* row = from.at(i);
+      if (!as_is) {
+        kernels_.prepare(prepared + i * row_bytes, from.in(i), w.in, format, input);
+        row = prepared + i * row_bytes;
       }
-    });
-  }
+      inputs[i % groups * tokens + i / groups] = row;
+    }
+  });
 
   // Tasks are pieces of rows, cut at multiples of `piece` so that none crosses a border of scales, times
   // tiles of tokens; those of the same rows follow each other.
@@ -65,19 +70,10 @@ void CpuOps::linear(View out, View x, const Weight& w, int64_t groups) {
       const int64_t block = (group * rows / piece + task / token_tiles % pieces) * piece;
       const int64_t first = std::max(block, group * rows), last = std::min(block + piece, (group + 1) * rows);
       if (first >= last) continue;
-      const std::byte* const* input = inputs + group * tokens + token;
-      if (per_task) {
-        auto** own = mine.slot[0].get<const std::byte*>(kTokenTile);
-        std::byte* prepared = mine.slot[1].bytes(n_tokens * row_bytes);
-        for (int64_t t = 0; t < n_tokens; ++t) {
-          own[t] = prepared + t * row_bytes;
-          kernels_.prepare(prepared + t * row_bytes, from.in((token + t) * groups + group), w.in, format,
-                           input_scale(w, first));
-        }
-        input = own;
-      }
-      auto* y = mine.slot[2].get<float>(n_tokens * kScaleBlock);
-      kernels_.linear(linear_tile(w, first, last - first, input, from.bf16(), n_tokens, y, kScaleBlock));
+      auto* y = mine.slot[0].get<float>(n_tokens * kScaleBlock);
+      run_linear(linear_tile(w, first, last - first, inputs + group * tokens + token, input, n_tokens, y,
+                             kScaleBlock),
+                 mine.slot[1]);
       for (int64_t t = 0; t < n_tokens; ++t) {
         const MutRow row = to.row((token + t) * groups + group);
         kernels_.convert({row.data + (first - group * rows) * (row.bf16 ? 2 : 4), row.bf16},

@@ -73,16 +73,13 @@ void CpuOps::route(const RouteArgs& args) {
 //
 // Entries (token, weight) are sorted by expert, the shared expert last. A first loop takes 128 rows of w1 and
 // w3 of one expert and gives 128 hidden values of all its tokens, rounded to the FP8 grid where w2 wants
-// that: the blocks of the grid are such tiles. A second loop takes some rows of w2 of all experts, so that a
-// token's outputs are added in ascending order of expert by one thread.
+// that and in the order that w2 wants: blocks of the grid and steps of the order lie in such tiles. A second
+// loop takes some rows of w2 of all experts, so that a token's outputs are added in ascending order of expert
+// by one thread.
 
 namespace {
 
 constexpr int64_t kHiddenTile = 128;
-
-bool paired(const Weight& w) {
-  return w.format != WeightFormat::kF32;
-}
 
 }  // namespace
 
@@ -118,6 +115,7 @@ void CpuOps::group_experts(const ExpertArgs& args) {
   }
   int64_t tiles = 0;
   const bool x_bf16 = args.x.dtype == DType::kBF16;
+  const KernelInput input = kernel_input(x_bf16, tokens);
   for (ExpertGroup& group : groups_) {
     const ExpertWeights& e = *group.expert;
     check_weight(e.w1);
@@ -128,31 +126,29 @@ void CpuOps::group_experts(const ExpertArgs& args) {
     tiles += (e.w1.out + kHiddenTile - 1) / kHiddenTile;
     group.tiles = tiles;
     const KernelFormat format = kernel_format(e.w2.format);
-    group.raw_hidden = e.w2.format == WeightFormat::kFP8 || kernels_.usable_as_is(format, x_bf16, e.w2.in);
-    group.hidden_row = std::max(kernels_.prepared_bytes(format, x_bf16, e.w2.in), e.w2.in * (x_bf16 ? 2 : 4));
-    group.hidden_row = (group.hidden_row + 63) / 64 * 64;
+    group.raw_hidden = kernels_.usable_as_is(format, input, e.w2.in);
+    group.hidden_row = kernels_.prepared_bytes(format, input, e.w2.in);
   }
 }
 
-// Inputs in the orders the experts' formats want, once for all experts; FP8 weights prepare their own.
+// Inputs in the orders the experts' formats want, once for all experts.
 void CpuOps::prepare_expert_inputs(const ExpertArgs& args) {
   for (auto& by_source : expert_inputs_used_)
     for (bool& used : by_source) used = false;
-  const bool x_bf16 = args.x.dtype == DType::kBF16;
+  const int64_t k = args.x.last();
+  const KernelInput input = kernel_input(args.x.dtype == DType::kBF16, args.x.dim[0]);
   for (const ExpertGroup& group : groups_)
     for (const Weight* w : {&group.expert->w1, &group.expert->w3})
-      if (w->format != WeightFormat::kFP8 && !kernels_.usable_as_is(kernel_format(w->format), x_bf16, w->in))
-        expert_inputs_used_[group.expert->w1.quantised()][paired(*w)] = true;
+      expert_inputs_used_[group.expert->w1.quantised()][static_cast<int>(w->format)] = true;
   for (int quantised = 0; quantised < 2; ++quantised)
-    for (int pairs = 0; pairs < 2; ++pairs) {
-      if (!expert_inputs_used_[quantised][pairs]) continue;
+    for (int order = 0; order < kKernelFormats; ++order) {
+      const auto format = static_cast<KernelFormat>(order);
+      if (!expert_inputs_used_[quantised][order] || kernels_.usable_as_is(format, input, k)) continue;
       const Rows from(quantised != 0 ? args.xq : args.x);
-      const KernelFormat format = pairs != 0 ? KernelFormat::kBF16 : KernelFormat::kF32;
-      const int64_t k = args.x.last(), bytes = kernels_.prepared_bytes(format, x_bf16, k);
-      std::byte* out = expert_inputs_[quantised][pairs].bytes(from.count() * bytes);
+      const int64_t bytes = kernels_.prepared_bytes(format, input, k);
+      std::byte* out = expert_inputs_[quantised][order].bytes(from.count() * bytes);
       each(from.count(), 2 * k, [&](int64_t begin, int64_t end, int) {
-        for (int64_t t = begin; t < end; ++t)
-          kernels_.prepare(out + t * bytes, from.in(t), k, format, nullptr);
+        for (int64_t t = begin; t < end; ++t) kernels_.prepare(out + t * bytes, from.in(t), k, format, input);
       });
     }
 }
@@ -162,6 +158,7 @@ void CpuOps::expert_hidden_tile(const ExpertArgs& args, const ExpertGroup& group
   const ExpertWeights& e = *group.expert;
   const int64_t first = tile * kHiddenTile, n = std::min(kHiddenTile, e.w1.out - first), k = e.w1.in;
   const bool x_bf16 = args.x.dtype == DType::kBF16;
+  const KernelInput input = kernel_input(x_bf16, args.x.dim[0]);
   const Rows from(e.w1.quantised() ? args.xq : args.x);
   const KernelFormat hidden_format = kernel_format(e.w2.format);
   const bool quantise = args.quantise_activations && e.w2.quantised();
@@ -172,21 +169,16 @@ void CpuOps::expert_hidden_tile(const ExpertArgs& args, const ExpertGroup& group
     int which = 0;
     for (const Weight* w : {&e.w1, &e.w3}) {
       const KernelFormat format = kernel_format(w->format);
-      const int64_t row_bytes = kernels_.prepared_bytes(format, x_bf16, k);
-      const bool own = w->format == WeightFormat::kFP8, as_is = kernels_.usable_as_is(format, x_bf16, k);
-      std::byte* prepared = own ? worker.slot[2].bytes(count * row_bytes) : nullptr;
-      const Scratch& ready = expert_inputs_[e.w1.quantised()][paired(*w)];
+      const int64_t row_bytes = kernels_.prepared_bytes(format, input, k);
+      const bool as_is = kernels_.usable_as_is(format, input, k);
+      const Scratch& ready = expert_inputs_[e.w1.quantised()][static_cast<int>(w->format)];
       for (int64_t i = 0; i < count; ++i) {
         const int64_t token = entries_[static_cast<size_t>(begin + i)].token;
-        if (own) {
-          x[i] = prepared + i * row_bytes;
-          kernels_.prepare(prepared + i * row_bytes, from.in(token), k, format, input_scale(*w, first));
-        } else {
-          x[i] = as_is ? from.at(token) : ready.data() + token * row_bytes;
-        }
+        x[i] = as_is ? from.at(token) : ready.data() + token * row_bytes;
       }
-      kernels_.linear(linear_tile(*w, first, n, x, x_bf16, count, dots + which++ * kTokenTile * kHiddenTile,
-                                  kHiddenTile));
+      run_linear(
+          linear_tile(*w, first, n, x, input, count, dots + which++ * kTokenTile * kHiddenTile, kHiddenTile),
+          worker.slot[2]);
     }
     for (int64_t i = 0; i < count; ++i) {
       alignas(64) std::byte a[kHiddenTile * sizeof(float)];
@@ -203,8 +195,8 @@ void CpuOps::expert_hidden_tile(const ExpertArgs& args, const ExpertGroup& group
       if (group.raw_hidden)
         std::copy_n(a, n * (x_bf16 ? 2 : 4), row + first * (x_bf16 ? 2 : 4));
       else
-        kernels_.prepare(row + kernels_.prepared_bytes(hidden_format, x_bf16, first), {a, x_bf16}, n,
-                         hidden_format, nullptr);
+        kernels_.prepare(row + kernels_.prepared_bytes(hidden_format, input, first), {a, x_bf16}, n,
+                         hidden_format, input);
     }
   }
 }
@@ -212,25 +204,18 @@ void CpuOps::expert_hidden_tile(const ExpertArgs& args, const ExpertGroup& group
 void CpuOps::expert_output_tile(const ExpertArgs& args, int64_t first, int64_t n, Worker& worker) {
   const int64_t tokens = args.x.dim[0];
   const bool x_bf16 = args.x.dtype == DType::kBF16;
+  const KernelInput input = kernel_input(x_bf16, tokens);
   auto** x = worker.slot[0].get<const std::byte*>(kTokenTile);
   auto* y = worker.slot[1].get<float>(kTokenTile * n);
   auto* acc = worker.slot[3].get<float>(tokens * n);
   std::fill(acc, acc + tokens * n, 0.0f);
   for (const ExpertGroup& group : groups_) {
     const Weight& w = group.expert->w2;
-    const KernelFormat format = kernel_format(w.format);
-    const int64_t row_bytes = kernels_.prepared_bytes(format, x_bf16, w.in);
-    const bool own = w.format == WeightFormat::kFP8;
     for (int64_t begin = group.begin; begin < group.end; begin += kTokenTile) {
       const int64_t count = std::min(kTokenTile, group.end - begin);
-      std::byte* prepared = own ? worker.slot[2].bytes(count * row_bytes) : nullptr;
-      for (int64_t i = 0; i < count; ++i) {
+      for (int64_t i = 0; i < count; ++i)
         x[i] = shared_.data() + group.hidden_offset + (begin + i - group.begin) * group.hidden_row;
-        if (!own) continue;
-        kernels_.prepare(prepared + i * row_bytes, {x[i], x_bf16}, w.in, format, input_scale(w, first));
-        x[i] = prepared + i * row_bytes;
-      }
-      kernels_.linear(linear_tile(w, first, n, x, x_bf16, count, y, n));
+      run_linear(linear_tile(w, first, n, x, input, count, y, n), worker.slot[2]);
       for (int64_t i = 0; i < count; ++i)
         kernels_.accumulate(acc + entries_[static_cast<size_t>(begin + i)].token * n, y + i * n, n, x_bf16);
     }

@@ -17,6 +17,9 @@ namespace hadal {
 struct CpuOptions {
   int threads = 0;  // 0: all CPUs this process may use
   std::string isa;  // empty: the best one
+  // From so many tokens on, bf16 activations are given to the kernels as floats, where that makes a
+  // difference; results are the same. 0: from two on if this machine multiplies floats faster, else never.
+  int64_t wide_tokens = 0;
 };
 
 // Scratch memory grows to what the largest call needs and stays; no call allocates after that. One caller at
@@ -90,7 +93,7 @@ class CpuOps final : public Ops {
     int64_t tiles;          // of its hidden rows, those of earlier groups included
     int64_t hidden_row;     // bytes
     int64_t hidden_offset;  // of its first hidden row in shared_
-    bool raw_hidden;        // hidden rows as activations, not prepared for w2
+    bool raw_hidden;        // hidden rows need no preparing for w2
   };
   struct ExpertEntry {
     int64_t token;
@@ -100,6 +103,10 @@ class CpuOps final : public Ops {
   // Runs the body over [0, n); `cost`: about how many multiply-adds one item takes. Small loops stay on the
   // caller.
   void each(int64_t n, int64_t cost, Body body);
+  // How activations of an op on so many tokens are given to the kernels.
+  KernelInput kernel_input(bool bf16, int64_t tokens) const;
+  // `scratch`: for what the kernel needs meanwhile.
+  void run_linear(LinearTile tile, Scratch& scratch);
   void linear(View out, View x, const Weight& w, int64_t groups);
   void group_experts(const ExpertArgs& args);
   void prepare_expert_inputs(const ExpertArgs& args);
@@ -112,6 +119,7 @@ class CpuOps final : public Ops {
   void hc_finish(const HcMixArgs& args, int64_t token, const float* dots, float rho);
 
   const KernelTable& kernels_;
+  const int64_t wide_tokens_;
   ThreadPool pool_;
   std::vector<Worker> workers_;
   Arena arena_;
@@ -123,8 +131,8 @@ class CpuOps final : public Ops {
   std::vector<ExpertGroup> groups_;
   std::vector<ExpertEntry> entries_;
   std::vector<int64_t> counts_;
-  Scratch expert_inputs_[2][2];  // [quantised][F32 order or pairs]
-  bool expert_inputs_used_[2][2] = {};
+  Scratch expert_inputs_[2][kKernelFormats];  // [quantised][in the order of the format]
+  bool expert_inputs_used_[2][kKernelFormats] = {};
 };
 
 }  // namespace hadal

@@ -4,8 +4,8 @@
 // has the arithmetic).
 //
 // A "prepared" row is a row of numbers in the order in which the lanes of the canonical dot product take
-// them, zero padded to whole steps, as a sequence of 64-byte vectors: sixteen floats each, or, where the ISA
-// multiplies pairs of bf16, sixteen pairs.
+// them, zero padded to whole steps, as a sequence of 64-byte vectors: sixteen floats each, or sixteen pairs
+// of bf16 (KernelInput).
 #pragma once
 
 #include <cstddef>
@@ -15,9 +15,17 @@ namespace hadal {
 
 constexpr int kMaxKernelStreams = 16;  // hyper-connection streams
 constexpr int kMaxAttendHeads = 64;    // heads of all queries of one call of attend
+constexpr int kMaxFewTokens = 4;       // tokens of a linear tile that need its scratch
 
 // The values of WeightFormat (tensor/weight.h).
 enum class KernelFormat : uint8_t { kF32, kBF16, kFP8, kFP4 };
+constexpr int kKernelFormats = 4;
+// What activations a prepared row was made of, and how.
+enum class KernelInput : uint8_t {
+  kF32,
+  kBF16,      // as the ISA's instructions for bf16 take them, where it has any
+  kWideBF16,  // always as floats: some cores multiply those faster
+};
 // The values of RowFormat (ops/args.h).
 enum class KernelRowFormat : uint8_t { kF32, kPackedKv, kPackedIndex };
 // The values of QuantSim (ops/args.h).
@@ -36,17 +44,18 @@ struct MutRow {
 // out[t * out_stride + r] <- x[t] . w[r] for `tokens` prepared rows and `rows` weight rows, in fp32.
 struct LinearTile {
   KernelFormat format;
-  bool x_bf16;                // what x was prepared from
+  KernelInput input;
   const std::byte* const* x;  // [tokens] prepared rows
   int64_t tokens;
   const std::byte* w;  // first row
   int64_t row_stride;
-  const std::byte* scale;  // FP4: scales of the first row; FP8: unused, they are in x
-  int64_t scale_stride;
+  const std::byte* scale;  // FP4: E8M0 codes of the first row, one per 32; FP8: of all rows, one per 128
+  int64_t scale_stride;    // FP4
   int64_t rows;
   int64_t k;
   float* out;
   int64_t out_stride;
+  std::byte* scratch;  // FP8: min(tokens, kMaxFewTokens) prepared rows, 64-byte aligned
 };
 
 struct HcMixTile {
@@ -134,11 +143,10 @@ struct PeakKernel {
 struct KernelTable {
   const char* name;
 
-  int64_t (*prepared_bytes)(KernelFormat format, bool x_bf16, int64_t k);
+  int64_t (*prepared_bytes)(KernelFormat format, KernelInput input, int64_t k);
   // A dense row is its own prepared form.
-  bool (*usable_as_is)(KernelFormat format, bool x_bf16, int64_t k);
-  // `scale`: one E8M0 code per 128 elements that multiplies x first (FP8), or null.
-  void (*prepare)(std::byte* out, ConstRow x, int64_t k, KernelFormat format, const std::byte* scale);
+  bool (*usable_as_is)(KernelFormat format, KernelInput input, int64_t k);
+  void (*prepare)(std::byte* out, ConstRow x, int64_t k, KernelFormat format, KernelInput input);
   void (*linear)(const LinearTile& tile);
 
   void (*convert)(MutRow out, ConstRow x, int64_t n);
@@ -177,7 +185,8 @@ struct KernelTable {
   // Places of the values above a threshold, ascending; returns how many. A NaN is above nothing.
   int64_t (*above)(int32_t* out, const float* values, int64_t n, float threshold);
 
-  PeakKernel peak;        // of the multiply-adds that linear layers of bf16 take
+  PeakKernel peak;        // of the multiply-adds that linear layers take for kBF16
+  PeakKernel peak_wide;   // and for kWideBF16
   PeakKernel peak_bytes;  // of byte dot products; run is null without them
 };
 

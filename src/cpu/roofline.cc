@@ -69,7 +69,8 @@ Roofline RooflineMeter::measure(double seconds) {
     });
     return static_cast<double>(batch * kPiece);
   });
-  roofline.flops = peak_rate(kernels_.peak, pool_, seconds);
+  roofline.flops =
+      std::max(peak_rate(kernels_.peak, pool_, seconds), peak_rate(kernels_.peak_wide, pool_, seconds));
   roofline.integer_flops = peak_rate(kernels_.peak_bytes, pool_, seconds);
   return roofline;
 }

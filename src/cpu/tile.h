@@ -59,18 +59,13 @@ inline void check_weight(const Weight& w) {
   }
 }
 
-// E8M0 codes that multiply the activation for rows of the 128-block of `row`; null for other formats than
-// FP8.
-inline const std::byte* input_scale(const Weight& w, int64_t row) {
-  return w.format == WeightFormat::kFP8 ? w.scale.data + row / kScaleBlock * w.scale.stride[0] : nullptr;
-}
-
-// Rows [first, first + n) of w times `tokens` prepared rows.
+// Rows [first, first + n) of w times `tokens` prepared rows, without scratch memory; those of FP8 lie in one
+// block of scales.
 inline LinearTile linear_tile(const Weight& w, int64_t first, int64_t n, const std::byte* const* x,
-                              bool x_bf16, int64_t tokens, float* out, int64_t out_stride) {
+                              KernelInput input, int64_t tokens, float* out, int64_t out_stride) {
   LinearTile tile{};
   tile.format = kernel_format(w.format);
-  tile.x_bf16 = x_bf16;
+  tile.input = input;
   tile.x = x;
   tile.tokens = tokens;
   tile.w = w.data.data + first * w.data.stride[0];
@@ -78,6 +73,8 @@ inline LinearTile linear_tile(const Weight& w, int64_t first, int64_t n, const s
   if (w.format == WeightFormat::kFP4) {
     tile.scale = w.scale.data + first * w.scale.stride[0];
     tile.scale_stride = w.scale.stride[0];
+  } else if (w.format == WeightFormat::kFP8) {
+    tile.scale = w.scale.data + first / kScaleBlock * w.scale.stride[0];
   }
   tile.rows = n;
   tile.k = w.in;

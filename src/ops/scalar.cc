@@ -81,10 +81,10 @@ DotOrder dot_order(WeightFormat format) {
       return DotOrder::kContiguous;
     case WeightFormat::kBF16:
       return DotOrder::kPairs;
-    case WeightFormat::kFP4:
-      return DotOrder::kPairs;
     case WeightFormat::kFP8:
       return DotOrder::kUnpacked;
+    case WeightFormat::kFP4:
+      return DotOrder::kWords;
   }
   return DotOrder::kContiguous;
 }
@@ -118,6 +118,14 @@ float dot(std::span<const float> x, std::span<const float> w, DotOrder order) {
           take(l, low + 8);
         }
       break;
+    case DotOrder::kWords:
+      for (size_t s = 0; s < n; s += 128)
+        for (size_t i = 0; i < 4; ++i)
+          for (size_t l = 0; l < 16; ++l) {
+            take(l, s + 8 * l + 4 + i);
+            take(l, s + 8 * l + i);
+          }
+      break;
   }
   return tree_sum(lane);
 }
@@ -130,7 +138,9 @@ std::vector<float> weight_row(const Weight& w, int64_t r) {
       return row(w.data, r);
     case WeightFormat::kFP8: {
       const auto* codes = w.data.row<const uint8_t>(r);
-      for (int64_t i = 0; i < w.in; ++i) out[static_cast<size_t>(i)] = decode_e4m3(codes[i]);
+      const auto* scales = w.scale.row<const uint8_t>(r / 128);
+      for (int64_t i = 0; i < w.in; ++i)
+        out[static_cast<size_t>(i)] = decode_e4m3(codes[i]) * decode_e8m0(scales[i / 128]);
       break;
     }
     case WeightFormat::kFP4: {
@@ -142,15 +152,6 @@ std::vector<float> weight_row(const Weight& w, int64_t r) {
       }
       break;
     }
-  }
-  return out;
-}
-
-std::vector<float> weight_input(const Weight& w, int64_t r, std::span<const float> x, DType dtype) {
-  std::vector<float> out(x.begin(), x.end());
-  if (w.format == WeightFormat::kFP8) {
-    const auto* scales = w.scale.row<const uint8_t>(r / 128);
-    for (size_t i = 0; i < out.size(); ++i) out[i] = round_to(dtype, out[i] * decode_e8m0(scales[i / 128]));
   }
   return out;
 }

@@ -30,14 +30,12 @@ float sum(std::span<const float> values);
 float sum_squares(std::span<const float> values);
 
 // Which elements a lane takes: the order of a weight format. Factors are equally long.
-enum class DotOrder { kContiguous, kPairs, kUnpacked };  // F32; BF16 and FP4; FP8
+enum class DotOrder { kContiguous, kPairs, kUnpacked, kWords };  // F32; BF16; FP8; FP4
 DotOrder dot_order(WeightFormat format);
 float dot(std::span<const float> x, std::span<const float> w, DotOrder order);
 
-// Row r of a weight, decoded; FP8 without its scales (they go to the activation, see weight_input).
+// Row r of a weight, decoded.
 std::vector<float> weight_row(const Weight& w, int64_t r);
-// The activation that row r of the weight is multiplied with.
-std::vector<float> weight_input(const Weight& w, int64_t r, std::span<const float> x, DType dtype);
 
 // Scale of a block, and the block rounded to the grid and back.
 float quant_scale(std::span<const float> block, QuantSim sim);

@@ -63,14 +63,16 @@ TEST(KernelTable, UsableAsIs) {
       for (const bool bf16_input : {false, true})
         for (const int64_t k : {16, 32, 48, 64, 65}) {
           const KernelTable& table = kernel_table(isa);
-          const int64_t bytes = table.prepared_bytes(format, bf16_input, k);
+          const KernelInput input = bf16_input ? KernelInput::kBF16 : KernelInput::kF32;
+          const int64_t bytes = table.prepared_bytes(format, input, k);
           EXPECT_EQ(bytes % 64, 0);
           EXPECT_GE(bytes, k * (bf16_input ? 2 : 4));
-          if (!table.usable_as_is(format, bf16_input, k)) continue;
+          EXPECT_GE(table.prepared_bytes(format, KernelInput::kWideBF16, k), k * 4);
+          if (!table.usable_as_is(format, input, k)) continue;
           ASSERT_EQ(bytes, k * (bf16_input ? 2 : 4));
           std::vector<std::byte> row(static_cast<size_t>(bytes)), prepared(static_cast<size_t>(bytes));
           for (size_t i = 0; i < row.size(); ++i) row[i] = std::byte(static_cast<uint8_t>(i % 61));
-          table.prepare(prepared.data(), {row.data(), bf16_input}, k, format, nullptr);
+          table.prepare(prepared.data(), {row.data(), bf16_input}, k, format, input);
           EXPECT_EQ(prepared, row) << isa;
         }
 }

@@ -232,11 +232,13 @@ TEST(Matmul, EveryFormatAgreesWithDouble) {
           const std::vector<float> row = scalar::weight_row(w, r);
           double exact = 0, size = 0;
           for (int i = 0; i < in; ++i) {
-            const double scale = format == WeightFormat::kFP8
-                                     ? decode_e8m0(scales[r / 128 * ((in + 127) / 128) + i / 128])
-                                     : 1.0;
-            exact += static_cast<double>(x[t * in + i]) * row[i] * scale;
-            size += std::fabs(static_cast<double>(x[t * in + i]) * row[i] * scale);
+            const double weight =
+                format == WeightFormat::kFP8
+                    ? decode_e4m3(codes[static_cast<size_t>(r * in + i)]) *
+                          decode_e8m0(scales[static_cast<size_t>(r / 128 * ((in + 127) / 128) + i / 128)])
+                    : row[static_cast<size_t>(i)];
+            exact += static_cast<double>(x[t * in + i]) * weight;
+            size += std::fabs(static_cast<double>(x[t * in + i]) * weight);
           }
           EXPECT_NEAR(y.row<float>(t)[r], exact, 1e-6 * size);
         }

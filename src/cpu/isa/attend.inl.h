@@ -24,7 +24,7 @@ struct AttendPlan {
 
   HADAL_INLINE AttendPlan(const KernelRowLayout& layout, bool q_bf16, int64_t heads, int64_t n_keys) {
     const KernelFormat format = row_weight_format(layout.format);
-    row_bytes = prepared_bytes(format, q_bf16, layout.dim);
+    row_bytes = prepared_bytes(format, input_of(q_bf16), layout.dim);
     block = round_up(n_keys < kKeyBlock ? n_keys : kKeyBlock, kPanelRows * 2);
     score_stride = round_up(n_keys + 1, 16);
     o_vecs = round_up(layout.dim, 32) / 16;
@@ -199,7 +199,7 @@ HADAL_INLINE void attend_as(const AttendTile& t) {
   const std::byte* q[kMaxAttendHeads];
   for (int64_t h = 0; h < heads; ++h) {
     q[h] = t.scratch + plan.q + h * plan.row_bytes;
-    prepare(t.scratch + plan.q + h * plan.row_bytes, {t.q[h], t.q_bf16}, dim, format, nullptr);
+    prepare(t.scratch + plan.q + h * plan.row_bytes, {t.q[h], t.q_bf16}, dim, format, input_of(t.q_bf16));
   }
   // Scores at [h][s], the padding row's score at place 0.
   for_blocks([&](int64_t query, int64_t queries, int64_t from, int64_t to) HADAL_LAMBDA_INLINE {

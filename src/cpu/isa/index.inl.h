@@ -38,7 +38,7 @@ HADAL_INLINE f32x16 score_keys(const IndexQuery& query, int64_t heads, const std
 
 template <class P>
 HADAL_INLINE void index_scores_as(const IndexTile& t) {
-  const int64_t stride = prepared_bytes(row_weight_format(t.layout.format), t.q_bf16, t.layout.dim);
+  const int64_t stride = prepared_bytes(row_weight_format(t.layout.format), input_of(t.q_bf16), t.layout.dim);
   std::byte* const panel = t.scratch + kIndexKeys * stride;
   int64_t with_integers = 0;
   for (int64_t i = 0; i < t.n_queries; ++i) with_integers += t.queries[i].integers != nullptr ? 1 : 0;
@@ -77,7 +77,7 @@ void index_scores(const IndexTile& tile) {
 }
 
 int64_t index_scratch(KernelRowLayout layout) {
-  return kIndexKeys * prepared_bytes(row_weight_format(layout.format), false, layout.dim) +
+  return kIndexKeys * prepared_bytes(row_weight_format(layout.format), KernelInput::kF32, layout.dim) +
          integer_panel_bytes(layout);
 }
 

@@ -4,26 +4,29 @@
 namespace hadal::HADAL_ISA {
 namespace {
 
-constexpr int kPeakChains = HADAL_BF16_DOT ? 16 : 8;  // independent sums: more than the latency asks for
-
+template <class P>
 float run_peak(int64_t rounds) {
-  using P = Bf16Policy;
+  alignas(64) float start[kPeakChains * kLanes] = {};
+  asm volatile("" : "+m"(start));  // all sums may differ
   alignas(64) std::byte bytes[kVecBytes] = {};
   typename P::Vec x = P::load(bytes);
   f32x16 acc[kPeakChains];
-  for (int i = 0; i < kPeakChains; ++i) acc[i] = f32x16(static_cast<float>(rounds));
+#pragma GCC unroll 16
+  for (int i = 0; i < kPeakChains; ++i) acc[i] = load(start + i * kLanes);
   for (int64_t r = 0; r < rounds; ++r) {
 #pragma GCC unroll 16
     for (int i = 0; i < kPeakChains; ++i) acc[i] = P::mac(acc[i], x, x);
     asm volatile("" : "+m"(bytes));  // each round is done
   }
   float sum = 0;
+#pragma GCC unroll 16
   for (int i = 0; i < kPeakChains; ++i) sum += tree_sum(acc[i]);
   return sum;
 }
 
+template <class P>
 constexpr PeakKernel make_peak() {
-  return {2 * kPeakChains * Bf16Policy::kElements, run_peak};
+  return {2 * kPeakChains * P::kElements, run_peak<P>};
 }
 
 #if HADAL_BYTE_DOT

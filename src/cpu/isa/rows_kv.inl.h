@@ -87,7 +87,7 @@ HADAL_INLINE void decode_row(std::byte* out, const std::byte* row, const KernelR
   const auto* bytes = reinterpret_cast<const uint8_t*>(row);
   switch (layout.format) {
     case KernelRowFormat::kF32:
-      return prepare_row<Lanes, KernelFormat::kF32>(out, {row, false}, layout.dim, nullptr);
+      return prepare_row<Lanes, KernelFormat::kF32>(out, {row, false}, layout.dim);
     case KernelRowFormat::kPackedKv:
       return decode_kv_row<P>(out, bytes, layout.dim, layout.rope_dim);
     case KernelRowFormat::kPackedIndex:

@@ -224,6 +224,26 @@ HADAL_INLINE void decode_fp4(const uint8_t* p, const Fp4Table& table, f32x16& od
   odd = {fp4_lookup(_mm256_srli_epi32(lo, 4), table), fp4_lookup(_mm256_srli_epi32(hi, 4), table)};
 }
 
+// 64 bytes of e2m1, words of four codes each: vectors 2i and 2i + 1 take the codes i of all odd and even
+// words.
+HADAL_INLINE void decode_fp4_step(const uint8_t* p, f32x16 (&out)[8]) {
+  const Fp4Table table = fp4_table(1.0f);
+  const __m256i lo = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
+  const __m256i hi = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p + 32));
+#pragma GCC unroll 4
+  for (int i = 0; i < 4; ++i) {
+    out[2 * i] = {fp4_lookup(_mm256_srli_epi32(lo, 16 + 4 * i), table),
+                  fp4_lookup(_mm256_srli_epi32(hi, 16 + 4 * i), table)};
+    out[2 * i + 1] = {fp4_lookup(_mm256_srli_epi32(lo, 4 * i), table),
+                      fp4_lookup(_mm256_srli_epi32(hi, 4 * i), table)};
+  }
+}
+// Lane l takes p[l / 4].
+HADAL_INLINE f32x16 spread_quads(const float* p) {
+  return {_mm256_set_m128(_mm_broadcast_ss(p + 1), _mm_broadcast_ss(p)),
+          _mm256_set_m128(_mm_broadcast_ss(p + 3), _mm_broadcast_ss(p + 2))};
+}
+
 HADAL_INLINE float max_lanes(f32x16 a) {
   const __m256 b = _mm256_max_ps(a.lo, a.hi);
   const __m128 c = _mm_max_ps(_mm256_castps256_ps128(b), _mm256_extractf128_ps(b, 1));

@@ -152,6 +152,7 @@ HADAL_INLINE __m512i e4m3_to_half(__m512i words) {  // sign-extended codes
 HADAL_INLINE f32x16 half_to_float(__m256i half) {
   return _mm512_mul_ps(_mm512_cvtph_ps(half), _mm512_set1_ps(256.0f));
 }
+#if !HADAL_BF16_DOT
 // 64 codes in the order of the FP8 dot product.
 HADAL_INLINE void decode_fp8(const uint8_t* p, f32x16 (&out)[4]) {
   const __m512i order =
@@ -165,6 +166,7 @@ HADAL_INLINE void decode_fp8(const uint8_t* p, f32x16 (&out)[4]) {
   out[2] = half_to_float(_mm512_castsi512_si256(high));
   out[3] = half_to_float(_mm512_extracti64x4_epi64(high, 1));
 }
+#endif
 // 32 codes as odd and even elements.
 HADAL_INLINE void decode_fp8_pairs(const uint8_t* p, f32x16& odd, f32x16& even) {
   const __m256i codes = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
@@ -188,6 +190,26 @@ HADAL_INLINE void decode_fp4(const uint8_t* p, const Fp4Table& table, f32x16& od
   const __m512i codes = _mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
   even = _mm512_permutexvar_ps(codes, table.values);
   odd = _mm512_permutexvar_ps(_mm512_srli_epi32(codes, 4), table.values);
+}
+
+// 64 bytes of e2m1, words of four codes each: vectors 2i and 2i + 1 take the codes i of all odd and even
+// words.
+HADAL_INLINE void decode_fp4_step(const uint8_t* p, f32x16 (&out)[8]) {
+  const __m512 table = fp4_table(1.0f).values;
+  const __m512i codes = _mm512_loadu_si512(p);
+  out[0] = _mm512_permutexvar_ps(_mm512_srli_epi32(codes, 16), table);
+  out[1] = _mm512_permutexvar_ps(codes, table);
+  out[2] = _mm512_permutexvar_ps(_mm512_srli_epi32(codes, 20), table);
+  out[3] = _mm512_permutexvar_ps(_mm512_srli_epi32(codes, 4), table);
+  out[4] = _mm512_permutexvar_ps(_mm512_srli_epi32(codes, 24), table);
+  out[5] = _mm512_permutexvar_ps(_mm512_srli_epi32(codes, 8), table);
+  out[6] = _mm512_permutexvar_ps(_mm512_srli_epi32(codes, 28), table);
+  out[7] = _mm512_permutexvar_ps(_mm512_srli_epi32(codes, 12), table);
+}
+// Lane l takes p[l / 4].
+HADAL_INLINE f32x16 spread_quads(const float* p) {
+  const __m512i quads = _mm512_setr_epi32(0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3);
+  return _mm512_permutexvar_ps(quads, _mm512_broadcast_f32x4(_mm_loadu_ps(p)));
 }
 
 HADAL_INLINE float max_lanes(f32x16 a) {
@@ -292,6 +314,17 @@ HADAL_INLINE void decode_fp8(const uint8_t* p, bf16x32 (&out)[2]) {
   out[1] = {_mm512_unpackhi_epi8(low, high)};
 }
 
+HADAL_INLINE void split_pairs(bf16x32 a, f32x16& odd, f32x16& even) {
+  even = _mm512_castsi512_ps(_mm512_slli_epi32(a.v, 16));
+  odd = _mm512_castsi512_ps(_mm512_and_si512(a.v, _mm512_set1_epi32(static_cast<int>(0xffff0000u))));
+}
+HADAL_INLINE void decode_fp8(const uint8_t* p, f32x16 (&out)[4]) {
+  bf16x32 pairs[2];
+  decode_fp8(p, pairs);
+  split_pairs(pairs[0], out[0], out[1]);
+  split_pairs(pairs[1], out[2], out[3]);
+}
+
 // 64 codes times 2^(scale - 127) as 64 bf16 in their order; false where exponents alone do not do it (a NaN,
 // results that are not normal).
 HADAL_INLINE bool decode_fp8_scaled(const uint8_t* p, uint8_t scale, bf16x32 (&out)[2]) {
@@ -315,33 +348,28 @@ HADAL_INLINE bool decode_fp8_scaled(const uint8_t* p, uint8_t scale, bf16x32 (&o
   return true;
 }
 
-struct FourTimes {
-  alignas(64) uint8_t index[64];
-};
-constexpr FourTimes make_four_times() {
-  FourTimes table{};
-  for (int i = 0; i < 64; ++i) table.index[i] = static_cast<uint8_t>(i / 4);
-  return table;
-}
-constexpr FourTimes kFourTimes = make_four_times();
-
-// 16 bytes of e2m1: nibbles to words, words to bf16. `exponent`: the scale's power of two as an addend to
-// both words of a pair; it goes to all entries but the zeros.
-HADAL_INLINE bf16x32 decode_fp4(const uint8_t* p, uint32_t exponent) {
-  const __m512i base = _mm512_broadcast_i64x4(
+// 64 bytes of e2m1, words of four codes each: vector i takes the codes i of all words.
+HADAL_INLINE void decode_fp4_step(const uint8_t* p, bf16x32 (&out)[4]) {
+  // The look-up takes five bits of a word, so entries come twice.
+  const __m512i table = _mm512_broadcast_i64x4(
       _mm256_setr_epi16(0, 0x3f00, 0x3f80, 0x3fc0, 0x4000, 0x4040, 0x4080, 0x40c0, static_cast<short>(0x8000),
                         static_cast<short>(0xbf00), static_cast<short>(0xbf80), static_cast<short>(0xbfc0),
                         static_cast<short>(0xc000), static_cast<short>(0xc040), static_cast<short>(0xc080),
                         static_cast<short>(0xc0c0)));
-  const __m512i table =
-      _mm512_mask_add_epi16(base, 0xfefefefeu, base, _mm512_set1_epi32(static_cast<int>(exponent)));
-  // Every byte four times, so that both words of lane l hold byte l; the upper one moves to its high nibble.
-  // The look-up takes five bits, so entries come twice.
-  const __m512i copies =
-      _mm512_permutexvar_epi8(_mm512_load_si512(kFourTimes.index),
-                              _mm512_castsi128_si512(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))));
-  const __m512i nibbles = _mm512_mask_srli_epi16(copies, 0xaaaaaaaau, copies, 4);
-  return {_mm512_permutexvar_epi16(nibbles, table)};
+  const __m512i codes = _mm512_loadu_si512(p);
+  out[0] = {_mm512_permutexvar_epi16(codes, table)};
+  out[1] = {_mm512_permutexvar_epi16(_mm512_srli_epi16(codes, 4), table)};
+  out[2] = {_mm512_permutexvar_epi16(_mm512_srli_epi16(codes, 8), table)};
+  out[3] = {_mm512_permutexvar_epi16(_mm512_srli_epi16(codes, 12), table)};
+}
+
+// Numbers times a power of two, as an addend to both words of a lane, where results are normal: zeros and
+// NaNs stay.
+HADAL_INLINE bf16x32 add_exponents(bf16x32 a, i32x16 addend) {
+  const __m512i magnitude = _mm512_and_si512(a.v, _mm512_set1_epi16(0x7fff));
+  const __mmask32 finite =
+      _mm512_cmplt_epu16_mask(_mm512_sub_epi16(magnitude, _mm512_set1_epi16(1)), _mm512_set1_epi16(0x7f7f));
+  return {_mm512_mask_add_epi16(a.v, finite, a.v, addend.v)};
 }
 
 #endif  // HADAL_BF16_DOT

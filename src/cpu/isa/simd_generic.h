@@ -244,6 +244,22 @@ HADAL_INLINE void decode_fp4(const uint8_t* p, const Fp4Table& table, f32x16& od
   }
 }
 
+// 64 bytes of e2m1, words of four codes each: vectors 2i and 2i + 1 take the codes i of all odd and even
+// words.
+HADAL_INLINE void decode_fp4_step(const uint8_t* p, f32x16 (&out)[8]) {
+  for (int l = 0; l < 16; ++l)
+    for (int b = 0; b < 4; ++b) {  // bytes 0 and 1: codes of the even word
+      const uint8_t byte = p[4 * l + b];
+      const int i = b % 2 * 4 + (b < 2 ? 1 : 0);
+      out[i].v[l] = kE2m1[byte & 15];
+      out[i + 2].v[l] = kE2m1[byte >> 4];
+    }
+}
+// Lane l takes p[l / 4].
+HADAL_INLINE f32x16 spread_quads(const float* p) {
+  HADAL_LANES(p[i / 4]);
+}
+
 HADAL_INLINE float max_lanes(const f32x16& a) {
   float top = a.v[0];
   for (int i = 1; i < 16; ++i) top = a.v[i] > top ? a.v[i] : top;

@@ -236,6 +236,23 @@ HADAL_INLINE void decode_fp4(const uint8_t* p, const Fp4Table& table, f32x16& od
   odd = fp4_lookup(vshrq_n_u8(bytes, 4), table);
 }
 
+// 64 bytes of e2m1, words of four codes each: vectors 2i and 2i + 1 take the codes i of all odd and even
+// words.
+HADAL_INLINE void decode_fp4_step(const uint8_t* p, f32x16 (&out)[8]) {
+  const Fp4Table table = fp4_table(1.0f);
+  const uint8x16x4_t bytes = vld4q_u8(p);  // byte b of every pair of words
+#pragma GCC unroll 4
+  for (int b = 0; b < 4; ++b) {
+    const int i = b % 2 * 4 + (b < 2 ? 1 : 0);
+    out[i] = fp4_lookup(vandq_u8(bytes.val[b], vdupq_n_u8(15)), table);
+    out[i + 2] = fp4_lookup(vshrq_n_u8(bytes.val[b], 4), table);
+  }
+}
+// Lane l takes p[l / 4].
+HADAL_INLINE f32x16 spread_quads(const float* p) {
+  return {vld1q_dup_f32(p), vld1q_dup_f32(p + 1), vld1q_dup_f32(p + 2), vld1q_dup_f32(p + 3)};
+}
+
 HADAL_INLINE float max_lanes(f32x16 a) {
   return vmaxvq_f32(vmaxq_f32(vmaxq_f32(a.q[0], a.q[1]), vmaxq_f32(a.q[2], a.q[3])));
 }

@@ -46,7 +46,8 @@ constexpr KernelTable make_table(const char* name) {
   t.index_integers = index_integers;
   t.index_scores = index_scores;
   t.above = above;
-  t.peak = make_peak();
+  t.peak = make_peak<Bf16Policy>();
+  t.peak_wide = make_peak<WidePolicy>();
   t.peak_bytes = make_peak_bytes();
   return t;
 }

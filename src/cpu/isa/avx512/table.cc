@@ -6,9 +6,10 @@
 
 namespace hadal::HADAL_ISA {
 namespace {
-constexpr int kRows1 = 8, kRows2 = 6, kRows4 = 4;  // rows in flight for 1, 2 and 4 tokens
+constexpr int kRows1 = 4, kRows2 = 8, kRows4 = 6;  // rows in flight for so many tokens
 constexpr int64_t kFewTokens = 4;                  // more go through decoded panels
 constexpr int kPanelTokens = 4, kPanelRows = 6;
+constexpr int kPeakChains = 16;  // independent sums in registers
 constexpr int kIndexGroup = 16;  // keys in flight for one head of the indexer
 constexpr int kValueHeads = 4, kValueVecs = 4;
 }  // namespace
