@@ -87,6 +87,7 @@ ThreadPool::ThreadPool(int threads) {
   // A spinning worker beyond the CPUs only takes time from a working one.
   max_spin_ns_ = wanted <= cpus ? kSpinNs : 0;
   workers_.reserve(static_cast<size_t>(wanted - 1));
+  shares_ = std::vector<Share>(static_cast<size_t>(wanted));
   for (int i = 1; i < wanted; ++i) {
     try {
       workers_.emplace_back([this, i] { worker_main(i); });
@@ -111,13 +112,19 @@ void ThreadPool::parallel_for(int64_t n, int64_t grain, Body body) {
   HADAL_CHECK(!busy_.exchange(true, std::memory_order_acquire), "a parallel loop inside a parallel loop");
   const ScopedFloatMode mode;
   job_ = {&body, n, grain};
-  if (workers_.empty() || n <= grain) {
-    next_.store(0, std::memory_order_relaxed);
+  const int64_t pieces = (n + grain - 1) / grain;
+  const bool alone = workers_.empty() || pieces <= 1;
+  const int64_t sharing = alone ? 1 : size();
+  for (int64_t i = 0; i < size(); ++i) {
+    Share& share = shares_[static_cast<size_t>(i)];
+    share.next.store(pieces / sharing * i + std::min(i, pieces % sharing), std::memory_order_relaxed);
+    share.end = i < sharing ? pieces / sharing * (i + 1) + std::min(i + 1, pieces % sharing) : 0;
+  }
+  if (alone) {
     work(0);
     busy_.store(false, std::memory_order_release);
     return;
   }
-  next_.store(0, std::memory_order_relaxed);
   finished_.store(0, std::memory_order_relaxed);
   gate_.store(((gate_.load(std::memory_order_relaxed) & ~(kEnteredMask | kOpen)) + kJobStep) | kOpen);
   // Either this load sees the sleeper or the sleeper, which counted itself first, sees the open gate.
@@ -139,13 +146,19 @@ void ThreadPool::parallel_for(int64_t n, int64_t grain, Body body) {
   busy_.store(false, std::memory_order_release);
 }
 
-// Takes pieces until none is left.
+// Takes pieces until none is left. Neighbours lie next to each other in memory, where one reader's prefetches are
+// of use to itself only.
 void ThreadPool::work(int worker) {
   try {
-    while (true) {
-      const int64_t begin = next_.fetch_add(job_.grain, std::memory_order_relaxed);
-      if (begin >= job_.n) return;
-      (*job_.body)(begin, std::min(begin + job_.grain, job_.n), worker);
+    const auto shares = static_cast<size_t>(size());
+    for (size_t i = 0; i < shares; ++i) {
+      Share& share = shares_[(static_cast<size_t>(worker) + i) % shares];
+      while (share.next.load(std::memory_order_relaxed) < share.end) {
+        const int64_t piece = share.next.fetch_add(1, std::memory_order_relaxed);
+        if (piece >= share.end) break;
+        const int64_t begin = piece * job_.grain;
+        (*job_.body)(begin, std::min(begin + job_.grain, job_.n), worker);
+      }
     }
   } catch (const std::exception& error) {
     HADAL_CHECK(false, "an exception left the body of a parallel loop: {}", error.what());

@@ -31,8 +31,9 @@ class ThreadPool {
 
   int size() const { return static_cast<int>(workers_.size()) + 1; }
 
-  // Calls body on pieces of [0, n), `grain` items each (the last one shorter), in any order; a worker index
-  // is below size() and never in two calls at the same time. Returns when all are done; what they wrote is
+  // Calls body on pieces of [0, n), `grain` items each (the last one shorter), in any order: each worker has a
+  // share of neighbouring pieces, which it takes one after another, and then helps the others with theirs. A
+  // worker index is below size() and never in two calls at the same time. Returns when all are done; what they wrote is
   // visible then. Runs on the caller alone when there is only one piece.
   void parallel_for(int64_t n, int64_t grain, Body body);
 
@@ -42,16 +43,22 @@ class ThreadPool {
     int64_t n = 0, grain = 1;
   };
 
+  // Pieces of one worker that nobody took.
+  struct alignas(64) Share {
+    std::atomic<int64_t> next{0};
+    int64_t end = 0;  // written while the gate is shut
+  };
+
   void worker_main(int worker);
   void work(int worker);
   uint64_t wait_for_job(uint64_t seen, int64_t& spin_ns);
 
   std::vector<std::thread> workers_;
   Job job_;  // written while the gate is shut and nobody is inside
+  std::vector<Share> shares_;
 
   // Bits 0-15: workers that entered; bit 16: open; above: number of the job.
   alignas(64) std::atomic<uint64_t> gate_{0};
-  alignas(64) std::atomic<int64_t> next_{0};       // first item nobody took
   alignas(64) std::atomic<uint32_t> finished_{0};  // workers that entered and left
   alignas(64) std::atomic<int> parked_{0};
   std::atomic<bool> stop_{false};

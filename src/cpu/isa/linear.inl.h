@@ -65,18 +65,22 @@ HADAL_INLINE void rescale(std::byte* out, const std::byte* x, int64_t k, const u
   }
 }
 
-// ratio[i - from] <- scale of block i - 4 over that of block i, for blocks [from, to) of `blocks`. A sum over
-// one scale times the ratio is the sum over the next one; the first are sums of nothing.
+constexpr int64_t kRatioSteps = 32;  // steps whose ratios are made at a time
+constexpr int64_t kRatios = kRatioSteps * 4;
+
+// ratio[i - from] <- scale of block i - 4 over that of block i, for blocks from `from` to `to` of `blocks`. A sum
+// over one scale times the ratio is the sum over the next one; the first are sums of nothing.
 HADAL_INLINE void scale_ratios(float* ratio, const uint8_t* codes, int64_t from, int64_t to, int64_t blocks) {
-  const int64_t end = to < blocks ? to : blocks;
-  int64_t i = from;
-  for (; i < end && i < 4; ++i) ratio[i - from] = 1.0f;
-  for (; i < end; ++i) {
-    const uint32_t exponent = 127u + codes[i - 4] - codes[i];
-    const uint32_t word = exponent << 23;
-    __builtin_memcpy(ratio + (i - from), &word, 4);
-  }
-  for (; i < to; ++i) ratio[i - from] = 1.0f;
+  uint8_t code[4 + kRatios];
+  const int64_t n = (to < blocks ? to : blocks) - from;
+  codes += from;
+  if (n == kRatios)
+    __builtin_memcpy(code + 4, codes, kRatios);
+  else
+    for (int64_t i = 0; i < n; ++i) code[i + 4] = codes[i];
+  for (int64_t i = 0; i < 4; ++i) code[i] = from > 0 ? codes[i - 4] : i < n ? codes[i] : kScaleOfOne;
+  for (int64_t i = n; i % 16 != 0; ++i) code[i + 4] = code[i];
+  for (int64_t i = 0; i < n; i += 16) store(ratio + i, power_ratios(code + i, code + i + 4));
 }
 
 // The scales that the four quarters of a row's sums are over at its end.
@@ -96,14 +100,13 @@ HADAL_INLINE void few_tile(const std::byte* const (&x)[MT], const uint8_t* const
                            const uint8_t* const (&s)[NR], int64_t k, int64_t ahead, f32x16 (&acc)[MT * NR]) {
   using D = Decoder<typename P::Decoding, format>;
   static_assert(D::kBytes == 64, "a prefetch per step is one per cache line");
-  constexpr bool kRatios = format == KernelFormat::kFP4;
-  constexpr int64_t kChunk = 32;  // steps whose ratios are made at a time
-  alignas(64) float ratio[kRatios ? NR : 1][kRatios ? kChunk * 4 : 1];
+  constexpr bool kScaledSums = format == KernelFormat::kFP4;
+  alignas(64) float ratio[kScaledSums ? NR : 1][kScaledSums ? kRatios : 1];
   const int64_t steps = k / D::kStep, blocks = k / 32, rest = k - steps * D::kStep;
 #pragma GCC unroll 32
   for (int i = 0; i < MT * NR; ++i) acc[i] = f32x16(0.0f);
   const auto multiply = [&](const uint8_t* at, int r, int64_t step, int64_t from) HADAL_LAMBDA_INLINE {
-    if constexpr (kRatios) {
+    if constexpr (kScaledSums) {
       const f32x16 factor = spread_quads(ratio[r] + (step - from) * 4);
 #pragma GCC unroll 8
       for (int t = 0; t < MT; ++t) acc[t * NR + r] = acc[t * NR + r] * factor;
@@ -116,10 +119,10 @@ HADAL_INLINE void few_tile(const std::byte* const (&x)[MT], const uint8_t* const
       for (int t = 0; t < MT; ++t)
         acc[t * NR + r] = P::mac(acc[t * NR + r], P::load(x[t] + (step * D::kVecs + i) * kVecBytes), v[i]);
   };
-  const int64_t all = steps + (rest > 0 ? 1 : 0), chunk = kRatios ? kChunk : all;
+  const int64_t all = steps + (rest > 0 ? 1 : 0), chunk = kScaledSums ? kRatioSteps : all;
   for (int64_t from = 0; from < all; from += chunk) {
     const int64_t end = from + chunk < all ? from + chunk : all, full = end < steps ? end : steps;
-    if constexpr (kRatios)
+    if constexpr (kScaledSums)
       for (int r = 0; r < NR; ++r) scale_ratios(ratio[r], s[r], from * 4, end * 4, blocks);
     for (int64_t step = from; step < full; ++step) {
 #pragma GCC unroll 8
@@ -138,7 +141,7 @@ HADAL_INLINE void few_tile(const std::byte* const (&x)[MT], const uint8_t* const
         multiply(padded, r, full, from);
       }
   }
-  if constexpr (kRatios)
+  if constexpr (kScaledSums)
 #pragma GCC unroll 8
     for (int r = 0; r < NR; ++r) {
       const f32x16 factor = last_scales(s[r], blocks);

@@ -243,6 +243,16 @@ HADAL_INLINE f32x16 spread_quads(const float* p) {
   return {_mm256_set_m128(_mm_broadcast_ss(p + 1), _mm_broadcast_ss(p)),
           _mm256_set_m128(_mm_broadcast_ss(p + 3), _mm_broadcast_ss(p + 2))};
 }
+// Lane l takes 2^(a[l] - b[l]), |a[l] - b[l]| < 127.
+HADAL_INLINE f32x16 power_ratios(const uint8_t* a, const uint8_t* b) {
+  const auto half = [](const uint8_t* p, const uint8_t* q) HADAL_LAMBDA_INLINE {
+    const __m256i difference =
+        _mm256_sub_epi32(_mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p))),
+                         _mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(q))));
+    return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(difference, _mm256_set1_epi32(127)), 23));
+  };
+  return {half(a, b), half(a + 8, b + 8)};
+}
 
 HADAL_INLINE float max_lanes(f32x16 a) {
   const __m256 b = _mm256_max_ps(a.lo, a.hi);

@@ -211,6 +211,14 @@ HADAL_INLINE f32x16 spread_quads(const float* p) {
   const __m512i quads = _mm512_setr_epi32(0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3);
   return _mm512_permutexvar_ps(quads, _mm512_broadcast_f32x4(_mm_loadu_ps(p)));
 }
+// Lane l takes 2^(a[l] - b[l]), |a[l] - b[l]| < 127.
+HADAL_INLINE f32x16 power_ratios(const uint8_t* a, const uint8_t* b) {
+  const auto wide = [](const uint8_t* p) HADAL_LAMBDA_INLINE {
+    return _mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
+  };
+  return _mm512_castsi512_ps(
+      _mm512_slli_epi32(_mm512_add_epi32(_mm512_sub_epi32(wide(a), wide(b)), _mm512_set1_epi32(127)), 23));
+}
 
 HADAL_INLINE float max_lanes(f32x16 a) {
   return _mm512_reduce_max_ps(a.v);

@@ -259,6 +259,10 @@ HADAL_INLINE void decode_fp4_step(const uint8_t* p, f32x16 (&out)[8]) {
 HADAL_INLINE f32x16 spread_quads(const float* p) {
   HADAL_LANES(p[i / 4]);
 }
+// Lane l takes 2^(a[l] - b[l]), |a[l] - b[l]| < 127.
+HADAL_INLINE f32x16 power_ratios(const uint8_t* a, const uint8_t* b) {
+  HADAL_LANES(__builtin_bit_cast(float, static_cast<uint32_t>(127 + a[i] - b[i]) << 23));
+}
 
 HADAL_INLINE float max_lanes(const f32x16& a) {
   float top = a.v[0];

@@ -252,6 +252,17 @@ HADAL_INLINE void decode_fp4_step(const uint8_t* p, f32x16 (&out)[8]) {
 HADAL_INLINE f32x16 spread_quads(const float* p) {
   return {vld1q_dup_f32(p), vld1q_dup_f32(p + 1), vld1q_dup_f32(p + 2), vld1q_dup_f32(p + 3)};
 }
+// Lane l takes 2^(a[l] - b[l]), |a[l] - b[l]| < 127.
+HADAL_INLINE f32x16 power_ratios(const uint8_t* a, const uint8_t* b) {
+  const uint8x16_t x = vld1q_u8(a), y = vld1q_u8(b);
+  const uint16x8_t low = vaddq_u16(vsubl_u8(vget_low_u8(x), vget_low_u8(y)), vdupq_n_u16(127));
+  const uint16x8_t high = vaddq_u16(vsubl_u8(vget_high_u8(x), vget_high_u8(y)), vdupq_n_u16(127));
+  const auto quad = [](uint16x4_t exponents) HADAL_LAMBDA_INLINE {
+    return vreinterpretq_f32_u32(vshlq_n_u32(vmovl_u16(exponents), 23));
+  };
+  return {quad(vget_low_u16(low)), quad(vget_high_u16(low)), quad(vget_low_u16(high)),
+          quad(vget_high_u16(high))};
+}
 
 HADAL_INLINE float max_lanes(f32x16 a) {
   return vmaxvq_f32(vmaxq_f32(vmaxq_f32(a.q[0], a.q[1]), vmaxq_f32(a.q[2], a.q[3])));
