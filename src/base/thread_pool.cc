@@ -146,8 +146,8 @@ void ThreadPool::parallel_for(int64_t n, int64_t grain, Body body) {
   busy_.store(false, std::memory_order_release);
 }
 
-// Takes pieces until none is left. Neighbours lie next to each other in memory, where one reader's prefetches are
-// of use to itself only.
+// Takes pieces until none is left. Neighbours lie next to each other in memory, where one reader's prefetches
+// are of use to itself only.
 void ThreadPool::work(int worker) {
   try {
     const auto shares = static_cast<size_t>(size());

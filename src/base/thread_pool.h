@@ -31,10 +31,10 @@ class ThreadPool {
 
   int size() const { return static_cast<int>(workers_.size()) + 1; }
 
-  // Calls body on pieces of [0, n), `grain` items each (the last one shorter), in any order: each worker has a
-  // share of neighbouring pieces, which it takes one after another, and then helps the others with theirs. A
-  // worker index is below size() and never in two calls at the same time. Returns when all are done; what they wrote is
-  // visible then. Runs on the caller alone when there is only one piece.
+  // Calls body on pieces of [0, n), `grain` items each (the last one shorter), in any order: each worker has
+  // a share of neighbouring pieces, which it takes one after another, and then helps the others with theirs.
+  // A worker index is below size() and never in two calls at the same time. Returns when all are done; what
+  // they wrote is visible then. Runs on the caller alone when there is only one piece.
   void parallel_for(int64_t n, int64_t grain, Body body);
 
  private:

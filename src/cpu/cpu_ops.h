@@ -18,7 +18,7 @@ struct CpuOptions {
   int threads = 0;  // 0: all CPUs this process may use
   std::string isa;  // empty: the best one
   // From so many tokens on, bf16 activations are given to the kernels as floats, where that makes a
-  // difference; results are the same. 0: from one on if this machine multiplies floats faster, else never.
+  // difference; results are the same. 0: from two on if this machine multiplies floats faster, else never.
   int64_t wide_tokens = 0;
 };
 

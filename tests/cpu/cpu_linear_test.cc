@@ -1,7 +1,11 @@
 // embed, matmul and grouped_matmul against the reference.
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cmath>
+
 #include "cpu/backends.h"
+#include "tensor/format.h"
 
 namespace hadal::test {
 namespace {
@@ -72,6 +76,35 @@ TEST_F(CpuLinear, Extremes) {
               c.ops().matmul(c.output("out", dtype, {tokens, 40}), c.tensor(dtype, {tokens, 160}, spread),
                              c.weight(format, 40, 160, wide));
             });
+}
+
+// Activations and scales of about one size each, all over their ranges: kernels keep scales out of the
+// weights where exponents allow it, and the borders of that are somewhere here.
+TEST_F(CpuLinear, ScalesApart) {
+  for (const WeightFormat format : {WeightFormat::kFP8, WeightFormat::kFP4})
+    for (const DType dtype : kBoth)
+      for (int exponent = -124; exponent <= 124; exponent += 31)
+        for (int scale = 2; scale <= 252; scale += 25)
+          for (const int spread : {1, 12, 100})
+            expect_same(fmt::format("{}, activations about 2^{}, scales {} to {}",
+                                    describe(format, dtype, 2, 5, 288), exponent, scale, scale + spread - 1),
+                        [&](OpCase& c) {
+                          const View x = c.tensor(dtype, {2, 288});
+                          for (int64_t i = 0; i < x.elements(); ++i) {
+                            const bool bf16_input = dtype == DType::kBF16;
+                            const float value = std::ldexp(
+                                bf16_input ? to_float(x.as<bf16>()[i]) : x.as<float>()[i], exponent);
+                            if (bf16_input)
+                              x.as<bf16>()[i] = to_bf16(value);
+                            else
+                              x.as<float>()[i] = value;
+                          }
+                          Weight w = c.weight(format, 5, 288);
+                          for (int64_t i = 0; i < w.scale.elements(); ++i)
+                            w.scale.data[i] =
+                                static_cast<std::byte>(std::min<int64_t>(scale + c.below(spread), 252));
+                          c.ops().matmul(c.output("out", dtype, {2, 5}), x, w);
+                        });
 }
 
 TEST_F(CpuLinear, EveryE4m3Code) {

@@ -68,8 +68,8 @@ HADAL_INLINE void rescale(std::byte* out, const std::byte* x, int64_t k, const u
 constexpr int64_t kRatioSteps = 32;  // steps whose ratios are made at a time
 constexpr int64_t kRatios = kRatioSteps * 4;
 
-// ratio[i - from] <- scale of block i - 4 over that of block i, for blocks from `from` to `to` of `blocks`. A sum
-// over one scale times the ratio is the sum over the next one; the first are sums of nothing.
+// ratio[i - from] <- scale of block i - 4 over that of block i, for blocks from `from` to `to` of `blocks`. A
+// sum over one scale times the ratio is the sum over the next one; the first are sums of nothing.
 HADAL_INLINE void scale_ratios(float* ratio, const uint8_t* codes, int64_t from, int64_t to, int64_t blocks) {
   uint8_t code[4 + kRatios];
   const int64_t n = (to < blocks ? to : blocks) - from;
