@@ -32,6 +32,13 @@ class ModelBench {
         meter_(kernel_table(ops.isa()), ops.pool()),
         vocab_(model.config().vocab_size) {}
 
+  // How fast the weights themselves are read, when nothing is done with them.
+  double measure_weights() {
+    std::vector<std::span<const std::byte>> places;
+    for (const auto& [name, tensor] : model_.weights().source->tensors()) places.push_back(tensor.bytes);
+    return meter_.measure_read(places, 4 * kRooflineSeconds);
+  }
+
   std::vector<ModelRun> run() {
     for (const int64_t tokens : options_.prefill) prefill(tokens);
     for (const int64_t batch : options_.batches) decode_batch(batch);
@@ -199,7 +206,9 @@ ModelBenchResult run_model_bench(const ModelBenchOptions& asked) {
   std::erase_if(options.contexts, too_long);
   result.isa = ops.isa();
   result.threads = ops.threads();
-  result.runs = ModelBench(options, *model, ops).run();
+  ModelBench bench(options, *model, ops);
+  result.runs = bench.run();
+  result.weights_read_bytes = bench.measure_weights();
   for (const ModelRun& run : result.runs) result.machine = better(result.machine, run.machine);
   return result;
 }

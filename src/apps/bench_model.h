@@ -42,7 +42,8 @@ struct ModelRun {
 struct ModelBenchResult {
   std::string isa;
   int threads = 0;
-  Roofline machine;  // the best of all measurements
+  Roofline machine;               // the best of all measurements
+  double weights_read_bytes = 0;  // per second, where the weights lie; 0: they are too small to tell
   std::vector<ModelRun> runs;
   std::vector<int64_t> too_long;  // contexts that the model has no positions for
 };

@@ -22,8 +22,12 @@ int64_t steps(const ModelRun& run) {
 }  // namespace
 
 void print_model_text(const ModelBenchResult& result) {
-  fmt::print("{} on {} threads; ceilings: read {:.1f} GB/s, {:.0f} GFLOP/s\n", result.isa, result.threads,
-             result.machine.read_bytes / 1e9, result.machine.flops / 1e9);
+  fmt::print("{} on {} threads; ceilings: read {:.1f} GB/s{}, {:.0f} GFLOP/s\n", result.isa, result.threads,
+             result.machine.read_bytes / 1e9,
+             result.weights_read_bytes > 0
+                 ? fmt::format(" ({:.1f} where the weights lie)", result.weights_read_bytes / 1e9)
+                 : "",
+             result.machine.flops / 1e9);
   for (const int64_t tokens : result.too_long)
     fmt::print("left out: {} tokens are more than the model has positions for\n", tokens);
   fmt::print("\n  {:<8}{:>8}{:>9}{:>7}{:>11}{:>11}{:>11}{:>12}{:>14}{:>9}\n", "phase", "tokens", "context",
@@ -44,6 +48,7 @@ void print_model_json(const ModelBenchResult& result) {
   nlohmann::ordered_json out = {{"machine",
                                  {{"read_gbs", result.machine.read_bytes / 1e9},
                                   {"bf16_gflops", result.machine.flops / 1e9},
+                                  {"weights_read_gbs", result.weights_read_bytes / 1e9},
                                   {"threads", result.threads},
                                   {"isa", result.isa}}},
                                 {"runs", nlohmann::ordered_json::array()}};

@@ -56,19 +56,34 @@ double peak_rate(const PeakKernel& kernel, ThreadPool& pool, double seconds) {
 }  // namespace
 
 RooflineMeter::RooflineMeter(const KernelTable& kernels, ThreadPool& pool, int64_t buffer_bytes)
-    : kernels_(kernels), pool_(pool), buffer_(std::max(buffer_bytes / kPiece, int64_t{1}) * kPiece) {}
+    : kernels_(kernels), pool_(pool), buffer_(std::max(buffer_bytes / kPiece, int64_t{1}) * kPiece) {
+  for (int64_t at = 0; at < buffer_.bytes(); at += kPiece) buffer_pieces_.push_back(buffer_.data() + at);
+}
 
-Roofline RooflineMeter::measure(double seconds) {
-  const int64_t pieces = buffer_.bytes() / kPiece, batch = std::min<int64_t>(pieces, 64);
+double RooflineMeter::read_rate(std::span<const std::byte* const> pieces, double seconds) {
+  const auto count = static_cast<int64_t>(pieces.size()), batch = std::min<int64_t>(count, 64);
   std::atomic<uint64_t> sink = 0;
-  Roofline roofline;
-  roofline.read_bytes = rate(seconds, [&](int64_t round) {
+  return rate(seconds, [&](int64_t round) {
     pool_.parallel_for(batch, 1, [&](int64_t begin, int64_t end, int) {
       for (int64_t i = begin; i < end; ++i)
-        sink += sum_lines(buffer_.data() + (round * batch + i) % pieces * kPiece, kPiece);
+        sink += sum_lines(pieces[static_cast<size_t>((round * batch + i) % count)], kPiece);
     });
     return static_cast<double>(batch * kPiece);
   });
+}
+
+double RooflineMeter::measure_read(std::span<const std::span<const std::byte>> places, double seconds,
+                                   int64_t least) {
+  std::vector<const std::byte*> pieces;
+  for (const std::span<const std::byte>& place : places)
+    for (size_t at = 0; at + kPiece <= place.size(); at += kPiece) pieces.push_back(place.data() + at);
+  if (pieces.empty() || static_cast<int64_t>(pieces.size()) * kPiece < least) return 0;
+  return read_rate(pieces, seconds);
+}
+
+Roofline RooflineMeter::measure(double seconds) {
+  Roofline roofline;
+  roofline.read_bytes = read_rate(buffer_pieces_, seconds);
   roofline.flops =
       std::max(peak_rate(kernels_.peak, pool_, seconds), peak_rate(kernels_.peak_wide, pool_, seconds));
   roofline.integer_flops = peak_rate(kernels_.peak_bytes, pool_, seconds);

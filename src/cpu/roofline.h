@@ -1,7 +1,10 @@
 // What the machine can do at most, measured: the ceilings that ops are compared with.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <span>
+#include <vector>
 
 #include "base/thread_pool.h"
 #include "cpu/kernel_table.h"
@@ -25,11 +28,19 @@ class RooflineMeter {
 
   // `seconds` for each of the three.
   Roofline measure(double seconds = 0.3);
+  // Bytes per second from these places, in whole MiB; 0 where they hold less than `least` bytes, which caches
+  // might. Memory is not equally fast everywhere: pages lie as the system found room for them.
+  double measure_read(std::span<const std::span<const std::byte>> places, double seconds = 0.3,
+                      int64_t least = int64_t{1} << 30);
 
  private:
+  // Of 64 pieces at a time.
+  double read_rate(std::span<const std::byte* const> pieces, double seconds);
+
   const KernelTable& kernels_;
   ThreadPool& pool_;
   Storage buffer_;
+  std::vector<const std::byte*> buffer_pieces_;
 };
 
 }  // namespace hadal

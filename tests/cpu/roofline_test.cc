@@ -3,6 +3,9 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <cstddef>
+#include <span>
+#include <vector>
 
 #include "cpu/dispatch.h"
 
@@ -19,6 +22,16 @@ TEST(Roofline, MeasuresEveryInstructionSet) {
     }
     EXPECT_EQ(found.integer_flops > 0, kernel_table(isa).peak_bytes.run != nullptr) << isa;
   }
+}
+
+TEST(Roofline, ReadsOtherPlaces) {
+  ThreadPool pool(2);
+  RooflineMeter meter(kernel_table(""), pool, 1 << 20);
+  const std::vector<std::byte> large(3 << 20), small(100);
+  const std::span<const std::byte> places[] = {large, small};
+  EXPECT_GT(meter.measure_read(places, 0.005, 3 << 20), 1e6);
+  EXPECT_EQ(meter.measure_read(places, 0.005, 4 << 20), 0) << "caches hold less";
+  EXPECT_EQ(meter.measure_read(std::span(places).last(1), 0.005, 0), 0);
 }
 
 // A round is as many multiply-adds as it says: the sums of a peak kernel are what that many would give.
