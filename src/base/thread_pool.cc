@@ -111,14 +111,13 @@ void ThreadPool::parallel_for(int64_t n, int64_t grain, Body body) {
   HADAL_CHECK(grain > 0, "grain {}", grain);
   HADAL_CHECK(!busy_.exchange(true, std::memory_order_acquire), "a parallel loop inside a parallel loop");
   const ScopedFloatMode mode;
-  job_ = {&body, n, grain};
   const int64_t pieces = (n + grain - 1) / grain;
   const bool alone = workers_.empty() || pieces <= 1;
-  const int64_t sharing = alone ? 1 : size();
-  for (int64_t i = 0; i < size(); ++i) {
+  job_ = {&body, n, grain, alone ? 1 : size()};
+  for (int64_t i = 0; i < job_.shares; ++i) {
     Share& share = shares_[static_cast<size_t>(i)];
-    share.next.store(pieces / sharing * i + std::min(i, pieces % sharing), std::memory_order_relaxed);
-    share.end = i < sharing ? pieces / sharing * (i + 1) + std::min(i + 1, pieces % sharing) : 0;
+    share.next.store(pieces * i / job_.shares, std::memory_order_relaxed);
+    share.end = pieces * (i + 1) / job_.shares;
   }
   if (alone) {
     work(0);
@@ -150,9 +149,8 @@ void ThreadPool::parallel_for(int64_t n, int64_t grain, Body body) {
 // are of use to itself only.
 void ThreadPool::work(int worker) {
   try {
-    const auto shares = static_cast<size_t>(size());
-    for (size_t i = 0; i < shares; ++i) {
-      Share& share = shares_[(static_cast<size_t>(worker) + i) % shares];
+    for (int i = 0; i < job_.shares; ++i) {
+      Share& share = shares_[static_cast<size_t>((worker + i) % job_.shares)];
       while (share.next.load(std::memory_order_relaxed) < share.end) {
         const int64_t piece = share.next.fetch_add(1, std::memory_order_relaxed);
         if (piece >= share.end) break;

@@ -41,6 +41,7 @@ class ThreadPool {
   struct Job {
     const Body* body = nullptr;
     int64_t n = 0, grain = 1;
+    int shares = 1;  // of the pieces: one a worker, or one for the caller alone
   };
 
   // Pieces of one worker that nobody took.

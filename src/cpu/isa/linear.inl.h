@@ -298,10 +298,9 @@ HADAL_INLINE void decode_panel_row(std::byte* out, const uint8_t* w, const uint8
     for (int64_t j = 0; j < blocks; ++j) normal = normal & normal_scale(format, s[from / kBlock + j]);
   }
   const auto put = [&](const uint8_t* bytes) HADAL_LAMBDA_INLINE {
+    D::decode(bytes, v);
     if constexpr (is_scaled(format))
-      D::decode_scaled(bytes, scales + (i - from) / kBlock, normal, v);
-    else
-      D::decode(bytes, v);
+      scale_weights(v, step_scale<format>(scales + (i - from) / kBlock), normal);
 #pragma GCC unroll 4
     for (int j = 0; j < D::kVecs; ++j) P::store(out + j * kVecBytes, v[j]);
     out += D::kVecs * kVecBytes;

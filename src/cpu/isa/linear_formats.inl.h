@@ -54,109 +54,47 @@ HADAL_INLINE float e8m0(uint32_t code) {
 // The code that changes nothing.
 constexpr uint8_t kScaleOfOne = 127;
 
-// kStep elements in kBytes bytes give kVecs vectors. `decode` leaves scales out; `decode_scaled` multiplies
-// by those of the blocks that the step lies in: four of FP4, a half of one of FP8. `normal`: the results are
-// normal numbers, zeros or NaNs.
+// kStep elements in kBytes bytes give kVecs vectors, scales left out.
 template <class P, KernelFormat format>
 struct Decoder;
 
 template <>
 struct Decoder<Lanes, KernelFormat::kF32> {
   static constexpr int64_t kStep = 16, kBytes = 64, kVecs = 1;
-  static HADAL_INLINE void decode(const uint8_t* p, f32x16* out) {
+  static HADAL_INLINE void decode(const uint8_t* p, f32x16 (&out)[1]) {
     out[0] = load(reinterpret_cast<const float*>(p));
   }
 };
 template <>
 struct Decoder<Lanes, KernelFormat::kBF16> {
   static constexpr int64_t kStep = 32, kBytes = 64, kVecs = 2;
-  static HADAL_INLINE void decode(const uint8_t* p, f32x16* out) { load_pairs_bf16(p, out[0], out[1]); }
+  static HADAL_INLINE void decode(const uint8_t* p, f32x16 (&out)[2]) { load_pairs_bf16(p, out[0], out[1]); }
 };
 template <>
 struct Decoder<Lanes, KernelFormat::kFP8> {
   static constexpr int64_t kStep = 64, kBytes = 64, kVecs = 4;
-  static HADAL_INLINE void decode(const uint8_t* p, f32x16* out) {
-    f32x16 v[4];
-    decode_fp8(p, v);
-#pragma GCC unroll 4
-    for (int i = 0; i < 4; ++i) out[i] = v[i];
-  }
-  static HADAL_INLINE void decode_scaled(const uint8_t* p, const float* scales, bool, f32x16* out) {
-    decode(p, out);
-    const f32x16 factor(*scales);
-#pragma GCC unroll 4
-    for (int i = 0; i < 4; ++i) out[i] = out[i] * factor;
-  }
+  static HADAL_INLINE void decode(const uint8_t* p, f32x16 (&out)[4]) { decode_fp8(p, out); }
 };
 template <>
 struct Decoder<Lanes, KernelFormat::kFP4> {
   static constexpr int64_t kStep = 128, kBytes = 64, kVecs = 8;
-  static HADAL_INLINE void decode(const uint8_t* p, f32x16* out) {
-    f32x16 v[8];
-    decode_fp4_step(p, v);
-#pragma GCC unroll 8
-    for (int i = 0; i < 8; ++i) out[i] = v[i];
-  }
-  static HADAL_INLINE void decode_scaled(const uint8_t* p, const float* scales, bool, f32x16* out) {
-    decode(p, out);
-    const f32x16 factor = spread_quads(scales);
-#pragma GCC unroll 8
-    for (int i = 0; i < 8; ++i) out[i] = out[i] * factor;
-  }
+  static HADAL_INLINE void decode(const uint8_t* p, f32x16 (&out)[8]) { decode_fp4_step(p, out); }
 };
-
 #if HADAL_BF16_DOT
-// Pairs times powers of two. Exponents do it where results are normal; zeros and NaNs stay.
-template <int n>
-HADAL_INLINE void scale_pairs(bf16x32* out, f32x16 scale, bool normal) {
-  if (normal) {
-    // The scale's exponent less that of one, as an addend to both numbers of a pair.
-    const i32x16 upper = bits(scale) + splat(0u - (127u << 23));
-    const i32x16 addend = upper | shift_right<16>(upper);
-#pragma GCC unroll 4
-    for (int i = 0; i < n; ++i) out[i] = add_exponents(out[i], addend);
-    return;
-  }
-#pragma GCC unroll 4
-  for (int i = 0; i < n; ++i) {
-    f32x16 odd, even;
-    split_pairs(out[i], odd, even);
-    out[i] = join_pairs(odd * scale, even * scale);
-  }
-}
-
 template <>
 struct Decoder<Pairs, KernelFormat::kBF16> {
   static constexpr int64_t kStep = 32, kBytes = 64, kVecs = 1;
-  static HADAL_INLINE void decode(const uint8_t* p, bf16x32* out) { out[0] = load_bf16x32(p); }
+  static HADAL_INLINE void decode(const uint8_t* p, bf16x32 (&out)[1]) { out[0] = load_bf16x32(p); }
 };
 template <>
 struct Decoder<Pairs, KernelFormat::kFP8> {
   static constexpr int64_t kStep = 64, kBytes = 64, kVecs = 2;
-  static HADAL_INLINE void decode(const uint8_t* p, bf16x32* out) {
-    bf16x32 v[2];
-    decode_fp8(p, v);
-    out[0] = v[0];
-    out[1] = v[1];
-  }
-  static HADAL_INLINE void decode_scaled(const uint8_t* p, const float* scales, bool normal, bf16x32* out) {
-    decode(p, out);
-    scale_pairs<2>(out, f32x16(*scales), normal);
-  }
+  static HADAL_INLINE void decode(const uint8_t* p, bf16x32 (&out)[2]) { decode_fp8(p, out); }
 };
 template <>
 struct Decoder<Pairs, KernelFormat::kFP4> {
   static constexpr int64_t kStep = 128, kBytes = 64, kVecs = 4;
-  static HADAL_INLINE void decode(const uint8_t* p, bf16x32* out) {
-    bf16x32 v[4];
-    decode_fp4_step(p, v);
-#pragma GCC unroll 4
-    for (int i = 0; i < 4; ++i) out[i] = v[i];
-  }
-  static HADAL_INLINE void decode_scaled(const uint8_t* p, const float* scales, bool normal, bf16x32* out) {
-    decode(p, out);
-    scale_pairs<4>(out, spread_quads(scales), normal);
-  }
+  static HADAL_INLINE void decode(const uint8_t* p, bf16x32 (&out)[4]) { decode_fp4_step(p, out); }
 };
 #endif
 
@@ -170,6 +108,39 @@ constexpr int64_t scale_block(KernelFormat format) {
 constexpr bool normal_scale(KernelFormat format, uint8_t code) {
   return format == KernelFormat::kFP8 ? code >= 10 && code <= 246 : code >= 2 && code <= 252;
 }
+
+// The scales of the blocks that a step lies in, lane by lane: four of FP4, a half of one of FP8.
+template <KernelFormat format>
+HADAL_INLINE f32x16 step_scale(const float* scales) {
+  if constexpr (format == KernelFormat::kFP8) return f32x16(*scales);
+  return spread_quads(scales);
+}
+
+// Decoded weights times powers of two. `normal`: the results are normal numbers, zeros or NaNs.
+template <size_t n>
+HADAL_INLINE void scale_weights(f32x16 (&out)[n], f32x16 scale, bool) {
+#pragma GCC unroll 8
+  for (size_t i = 0; i < n; ++i) out[i] = out[i] * scale;
+}
+#if HADAL_BF16_DOT
+template <size_t n>
+HADAL_INLINE void scale_weights(bf16x32 (&out)[n], f32x16 scale, bool normal) {
+  if (normal) {
+    // The scale's exponent less that of one, as an addend to both numbers of a pair.
+    const i32x16 upper = bits(scale) + splat(0u - (127u << 23));
+    const i32x16 addend = upper | shift_right<16>(upper);
+#pragma GCC unroll 4
+    for (size_t i = 0; i < n; ++i) out[i] = add_exponents(out[i], addend);
+    return;
+  }
+#pragma GCC unroll 4
+  for (size_t i = 0; i < n; ++i) {
+    f32x16 odd, even;
+    split_pairs(out[i], odd, even);
+    out[i] = join_pairs(odd * scale, even * scale);
+  }
+}
+#endif
 
 }  // namespace
 }  // namespace hadal::HADAL_ISA

@@ -134,10 +134,12 @@ HADAL_INLINE void load_pairs(const float* p, f32x16& odd, f32x16& even) {
   even = _mm512_permutex2var_ps(a, evens, b);
   odd = _mm512_permutex2var_ps(a, _mm512_add_epi32(evens, _mm512_set1_epi32(1)), b);
 }
-HADAL_INLINE void load_pairs_bf16(const void* p, f32x16& odd, f32x16& even) {
-  const __m512i a = _mm512_loadu_si512(p);
+HADAL_INLINE void split_pairs(__m512i a, f32x16& odd, f32x16& even) {
   even = _mm512_castsi512_ps(_mm512_slli_epi32(a, 16));
   odd = _mm512_castsi512_ps(_mm512_and_si512(a, _mm512_set1_epi32(static_cast<int>(0xffff0000u))));
+}
+HADAL_INLINE void load_pairs_bf16(const void* p, f32x16& odd, f32x16& even) {
+  split_pairs(_mm512_loadu_si512(p), odd, even);
 }
 
 // e4m3 to fp32 through fp16, which has the same fields with four more mantissa bits and a bias larger by 8;
@@ -323,8 +325,7 @@ HADAL_INLINE void decode_fp8(const uint8_t* p, bf16x32 (&out)[2]) {
 }
 
 HADAL_INLINE void split_pairs(bf16x32 a, f32x16& odd, f32x16& even) {
-  even = _mm512_castsi512_ps(_mm512_slli_epi32(a.v, 16));
-  odd = _mm512_castsi512_ps(_mm512_and_si512(a.v, _mm512_set1_epi32(static_cast<int>(0xffff0000u))));
+  split_pairs(a.v, odd, even);
 }
 HADAL_INLINE void decode_fp8(const uint8_t* p, f32x16 (&out)[4]) {
   bf16x32 pairs[2];
