@@ -30,10 +30,11 @@ function(hadal_isa_sources result)
     if(isa STREQUAL generic)
       set(optimise $<IF:$<CONFIG:Debug>,-O1,-O2>)
     endif()
+    # GCC 12 lets a pointer of a loop into one array of the stack outlive it, beside another array that took its place.
     # GCC's own intrinsic headers start from uninitialised registers and warn about it where they are inlined;
     # -Wpsabi speaks of an ABI that calls inside one file do not have.
     set_source_files_properties(${file} PROPERTIES COMPILE_OPTIONS
-      "${optimise};-fno-exceptions;${HADAL_ISA_SANITIZE};$<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized;-Wno-uninitialized;-Wno-psabi>;${HADAL_ISA_FLAGS_${isa}}")
+      "${optimise};-fno-exceptions;${HADAL_ISA_SANITIZE};$<$<CXX_COMPILER_ID:GNU>:-fstack-reuse=none;-Wno-maybe-uninitialized;-Wno-uninitialized;-Wno-psabi>;${HADAL_ISA_FLAGS_${isa}}")
     list(APPEND files ${file})
   endforeach()
   set(${result} ${files} PARENT_SCOPE)

@@ -25,12 +25,11 @@ void ReferenceOps::embed(View out, const Weight& table, View ids) {
 
 namespace {
 
-// Rows [first, first + out.size()) of w times one input row.
-void linear_row(std::span<float> out, std::span<const float> x, const Weight& w, int64_t first) {
-  for (size_t r = 0; r < out.size(); ++r) {
-    const int64_t at = first + static_cast<int64_t>(r);
-    out[r] = dot(x, weight_row(w, at), dot_order(w.format));
-  }
+// Rows [first, first + out.size()) of w times row t of x.
+void linear_row(std::span<float> out, const View& x, int64_t t, const Weight& w, int64_t first) {
+  const std::vector<float> input = row(x, t);
+  for (size_t r = 0; r < out.size(); ++r)
+    out[r] = weight_dot(input, x.dtype, w, first + static_cast<int64_t>(r));
 }
 
 }  // namespace
@@ -41,7 +40,7 @@ void ReferenceOps::matmul(View out, View x, const Weight& w) {
               "matmul [{}, {}] by [{}, {}]", x.rows(), x.last(), w.out, w.in);
   std::vector<float> y(static_cast<size_t>(w.out));
   for (int64_t t = 0; t < x.rows(); ++t) {
-    linear_row(y, row(x, t), w, 0);
+    linear_row(y, x, t, w, 0);
     set_row(out, t, y);
   }
 }
@@ -52,7 +51,7 @@ void ReferenceOps::grouped_matmul(View out, View x, const Weight& w) {
               out.dim[0] == x.dim[0] && out.dim[1] * out.dim[2] == w.out);
   std::vector<float> y(static_cast<size_t>(out.dim[2]));
   for (int64_t t = 0; t < x.rows(); ++t) {
-    linear_row(y, row(x, t), w, t % x.dim[1] * out.dim[2]);
+    linear_row(y, x, t, w, t % x.dim[1] * out.dim[2]);
     set_row(out, t, y);
   }
 }

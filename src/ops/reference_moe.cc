@@ -48,7 +48,7 @@ namespace {
 
 std::vector<float> linear(std::span<const float> x, DType dtype, const Weight& w) {
   std::vector<float> y(static_cast<size_t>(w.out));
-  for (int64_t r = 0; r < w.out; ++r) y[r] = round_to(dtype, dot(x, weight_row(w, r), dot_order(w.format)));
+  for (int64_t r = 0; r < w.out; ++r) y[r] = round_to(dtype, weight_dot(x, dtype, w, r));
   return y;
 }
 

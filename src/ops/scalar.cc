@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <cstring>
+#include <limits>
 
 #include "base/check.h"
 #include "tensor/format.h"
@@ -154,6 +155,54 @@ std::vector<float> weight_row(const Weight& w, int64_t r) {
     }
   }
   return out;
+}
+
+FixedBlock fixed_block(std::span<const float> x) {
+  FixedBlock block;
+  uint32_t top = 0;
+  for (const float value : x) top = std::max(top, std::bit_cast<uint32_t>(std::fabs(value)) >> 16);
+  if (top >= 0x7f80) {
+    block.unit = std::numeric_limits<float>::quiet_NaN();
+    return block;
+  }
+  const int exponent = static_cast<int>((top + 1) >> 7);
+  if (exponent <= 18) return block;  // all count as zero
+  block.unit = std::ldexp(1.0f, exponent - 127 - 17);
+  for (size_t i = 0; i < x.size(); ++i)
+    block.value[i] =
+        static_cast<int32_t>(std::lrint(std::ldexp(static_cast<double>(x[i]), 127 + 17 - exponent)));
+  return block;
+}
+
+namespace {
+
+float fixed_dot(std::span<const float> x, const Weight& w, int64_t r) {
+  const auto* codes = w.data.row<const uint8_t>(r);
+  const auto* scales = w.scale.row<const uint8_t>(r);
+  float lane[16] = {};
+  for (size_t b = 0; b < (x.size() + 511) / 512 * 16; ++b) {
+    float sum = 0, scale = 0;
+    if (b < x.size() / 32) {
+      const FixedBlock block = fixed_block(x.subspan(32 * b, 32));
+      int32_t halves = 0;
+      for (size_t i = 0; i < 32; ++i) {
+        const auto code = static_cast<uint8_t>((codes[16 * b + i / 2] >> (i % 2 * 4)) & 15);
+        halves += block.value[i] * static_cast<int32_t>(2 * decode_e2m1(code));
+      }
+      sum = static_cast<float>(halves);
+      scale = block.unit * 0.5f * decode_e8m0(scales[b]);
+    }
+    lane[b % 16] = std::fma(sum, scale, lane[b % 16]);
+  }
+  return tree_sum(lane);
+}
+
+}  // namespace
+
+float weight_dot(std::span<const float> x, DType dtype, const Weight& w, int64_t r) {
+  HADAL_CHECK(static_cast<int64_t>(x.size()) == w.in);
+  if (w.format == WeightFormat::kFP4 && dtype == DType::kBF16) return fixed_dot(x, w, r);
+  return dot(x, weight_row(w, r), dot_order(w.format));
 }
 
 int quant_block(QuantSim sim) {

@@ -37,6 +37,17 @@ float dot(std::span<const float> x, std::span<const float> w, DotOrder order);
 // Row r of a weight, decoded.
 std::vector<float> weight_row(const Weight& w, int64_t r);
 
+// 32 bf16 activations as integers: value * unit, rounded to the nearest even. A NaN unit if one of them is
+// not finite.
+struct FixedBlock {
+  int32_t value[32] = {};
+  float unit = 0;
+};
+FixedBlock fixed_block(std::span<const float> x);
+
+// x . row r of w; `dtype`: that of x.
+float weight_dot(std::span<const float> x, DType dtype, const Weight& w, int64_t r);
+
 // Scale of a block, and the block rounded to the grid and back.
 float quant_scale(std::span<const float> block, QuantSim sim);
 int quant_block(QuantSim sim);

@@ -107,6 +107,45 @@ TEST_F(CpuLinear, ScalesApart) {
                         });
 }
 
+// FP4 takes bf16 activations as integers: with and without a lowest digit in each group of 128, at depths
+// around the groups and the lanes.
+TEST_F(CpuLinear, ActivationsAsIntegers) {
+  for (const int64_t k : {32, 96, 128, 480, 512, 544, 1056})
+    for (const int64_t tokens : {1, 2, 3, 4, 5, 7, 17, 65})
+      for (const int64_t rows : {1, 15, 16, 35}) {
+        if (tokens > 7 && rows != 35) continue;
+        expect_same(describe(WeightFormat::kFP4, DType::kBF16, tokens, rows, k), [&](OpCase& c) {
+          const View x = c.tensor(DType::kBF16, {tokens, k});
+          if (tokens % 2 == 1) c.ops().fake_quant(x, x, QuantSim::kFp8Block128);
+          // Few low digits, a block of zeros, one of a single number.
+          for (int64_t t = 0; t < tokens; ++t)
+            for (int64_t b = 0; b < k / 32; ++b) {
+              bf16* block = x.row<bf16>(t) + 32 * b;
+              const int64_t kind = c.below(8);
+              if (kind < 2) std::fill(block, block + 32, to_bf16(0.0f));
+              if (kind == 1) block[c.below(32)] = to_bf16(-1.9921875f);
+              if (kind == 2) block[c.below(32)] = to_bf16(0x1p-9f);
+            }
+          c.ops().matmul(c.output("out", DType::kF32, {tokens, rows}), x,
+                         c.weight(WeightFormat::kFP4, rows, k));
+        });
+      }
+}
+
+// Numbers whose blocks have no units, and a NaN and an infinity, which spoil their rows only.
+TEST_F(CpuLinear, IntegersOfExtremes) {
+  const float specials[] = {0x1p-126f, 0x1p-110f, 0x1p-108f, 0x1.fep127f, -0x1.fcp127f, INFINITY, NAN};
+  for (const float special : specials)
+    for (const int64_t tokens : {1, 6})
+      expect_same(fmt::format("{} tokens, {}", tokens, special), [&](OpCase& c) {
+        const View x = c.tensor(DType::kBF16, {tokens, 320});
+        bf16* block = x.row<bf16>(tokens / 2) + 160;
+        std::fill(block, block + 32, to_bf16(0.0f));
+        block[7] = to_bf16(special);
+        c.ops().matmul(c.output("out", DType::kF32, {tokens, 40}), x, c.weight(WeightFormat::kFP4, 40, 320));
+      });
+}
+
 TEST_F(CpuLinear, EveryE4m3Code) {
   for (const DType dtype : kBoth)
     for (const int64_t tokens : {1, 9})

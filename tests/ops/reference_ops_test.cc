@@ -246,6 +246,52 @@ TEST(Matmul, EveryFormatAgreesWithDouble) {
   }
 }
 
+TEST(FixedBlock, UnitsAndRounding) {
+  std::vector<float> x(32);
+  x[0] = 448;
+  x[1] = -0x1p-9f;  // the smallest of the FP8 grid, beside its largest
+  x[2] = 0x1p-11f;  // half of the last digit goes to the even side
+  x[3] = 0x1.8p-9f;
+  const scalar::FixedBlock block = scalar::fixed_block(x);
+  EXPECT_EQ(block.unit, 0x1p-9f);
+  EXPECT_EQ(block.value[0], 448 * 512);
+  EXPECT_EQ(block.value[1], -1);
+  EXPECT_EQ(block.value[2], 0);
+  EXPECT_EQ(block.value[3], 2);
+  // 0x1.fep+8 has no bf16 number above it with its exponent.
+  x[0] = 0x1.fep8f;
+  EXPECT_EQ(scalar::fixed_block(x).unit, 0x1p-8f);
+  x[5] = INFINITY;
+  EXPECT_TRUE(std::isnan(scalar::fixed_block(x).unit));
+  EXPECT_EQ(scalar::fixed_block(std::vector<float>(32)).unit, 0.0f);
+}
+
+// Activations of the FP8 grid and FP4 weights: sums of blocks are exact, so that only sixteen chains of
+// K / 512 additions round.
+TEST(Matmul, Fp4BlocksAreExact) {
+  constexpr int kIn = 512, kOut = 40;
+  std::mt19937 random(4);
+  std::vector<uint8_t> codes(kIn / 2 * kOut), scales(kIn / 32 * kOut, 127);
+  for (uint8_t& c : codes) c = static_cast<uint8_t>(random());
+  std::vector<bf16> x(kIn);
+  for (bf16& v : x) v = to_bf16(decode_e4m3(static_cast<uint8_t>(random() % 127 + random() % 2 * 128)));
+  const Weight w{WeightFormat::kFP4, kOut, kIn, View(codes.data(), DType::kI8, {kOut, kIn / 2}),
+                 View(scales.data(), DType::kF8E8M0, {kOut, kIn / 32})};
+  ReferenceOps ops;
+  const View y = ops.arena().alloc({1, kOut}, DType::kF32);
+  ops.matmul(y, View(x.data(), DType::kBF16, {1, kIn}), w);
+  for (int r = 0; r < kOut; ++r) {
+    const std::vector<float> row = scalar::weight_row(w, r);
+    float lane[16] = {};
+    for (int b = 0; b < 16; ++b) {
+      double exact = 0;
+      for (int i = 32 * b; i < 32 * b + 32; ++i) exact += static_cast<double>(to_float(x[i])) * row[i];
+      lane[b] = static_cast<float>(exact);
+    }
+    EXPECT_EQ(y.row<float>(0)[r], scalar::tree_sum(lane)) << r;
+  }
+}
+
 TEST(Rows, PackingIsLosslessOnTheGrid) {
   for (const RowLayout layout :
        {RowLayout{RowFormat::kPackedKv, 512, 64}, RowLayout{RowFormat::kPackedKv, 128, 64},

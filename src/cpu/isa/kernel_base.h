@@ -24,3 +24,11 @@
 #define HADAL_SHORT_FMA 0
 #endif
 #define HADAL_LAMBDA_INLINE __attribute__((always_inline))
+
+namespace hadal::HADAL_ISA {
+namespace {
+// Twice the e2m1 values by their codes, plus 12: bytes without a sign.
+constexpr int kFp4Offset = 12;
+alignas(16) constexpr uint8_t kFp4Multiples[16] = {12, 13, 14, 15, 16, 18, 20, 24, 12, 11, 10, 9, 8, 6, 4, 0};
+}  // namespace
+}  // namespace hadal::HADAL_ISA

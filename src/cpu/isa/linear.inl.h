@@ -4,13 +4,17 @@
 // panel of rows per block of K into the L1 cache and multiplies it with tiles of tokens. Both make the same
 // chain of multiply-adds per output lane, so which one ran cannot be seen in the result.
 //
-// Scales are powers of two. `many` multiplies weights by them, which is the definition. `few` leaves weights
-// bare and multiplies activations (FP8) or sums (FP4), which gives the same bits as long as nothing
-// underflows or overflows on the way; exact_apart() says whether that is certain.
+// Scales are powers of two. `many` multiplies weights by them, which is the definition. `few` leaves those of
+// FP8 bare and multiplies activations, which gives the same bits as long as nothing underflows or overflows
+// on the way; exact_apart() says whether that is certain. FP4 with bf16 activations is another sum
+// (linear_fixed.inl.h); with fp32 ones it always goes through `many`.
 #pragma once
 
+// clang-format off: each of these uses the ones before it
 #include "cpu/isa/linear_formats.inl.h"
+#include "cpu/isa/linear_fixed.inl.h"
 #include "cpu/isa/linear_prepare.inl.h"
+// clang-format on
 
 namespace hadal::HADAL_ISA {
 namespace {
@@ -18,12 +22,13 @@ namespace {
 // --- Few tokens
 // ------------------------------------------------------------------------------------------------------
 
-// Whether scales may stay out of the weights of a tile.
-template <class P, KernelFormat format>
+// Whether scales may stay out of the weights of an FP8 tile: weights and scaled activations are normal
+// numbers.
+template <class P>
 HADAL_INLINE bool exact_apart(const LinearTile& tile) {
-  const int64_t blocks = (tile.k + scale_block(format) - 1) / scale_block(format);
-  const Exponents codes = code_range(reinterpret_cast<const uint8_t*>(tile.scale),
-                                     format == KernelFormat::kFP8 ? 1 : tile.rows, tile.scale_stride, blocks);
+  constexpr auto format = KernelFormat::kFP8;
+  const Exponents codes =
+      code_range(reinterpret_cast<const uint8_t*>(tile.scale), (tile.k + kFp8Block - 1) / kFp8Block);
   Exponents x{255, 0};
   for (int64_t t = 0; t < tile.tokens; ++t) {
     const Exponents row = exponents_of<P>(tile.x[t], prepared_bytes(format, tile.input, tile.k));
@@ -31,19 +36,9 @@ HADAL_INLINE bool exact_apart(const LinearTile& tile) {
     x.highest = row.highest > x.highest ? row.highest : x.highest;
   }
   if (x.lowest > x.highest) x = {127, 127};  // zeros only
-  if (x.lowest == 0 || x.highest == 255) return false;
-  const int low = codes.lowest - 127, high = codes.highest - 127;
-  // Weights and scaled activations are normal numbers.
-  if (!normal_scale(format, static_cast<uint8_t>(codes.lowest)) ||
-      !normal_scale(format, static_cast<uint8_t>(codes.highest)))
-    return false;
-  if constexpr (format == KernelFormat::kFP8) return x.lowest + low >= 1 && x.highest + high <= 254;
-  // Sums are multiples of the smallest activation's last bit times half a unit of the smallest scale, and not
-  // above the largest product times K; the same over the largest and over the smallest scale.
-  const int mantissa = tile.input == KernelInput::kF32 ? 23 : 7;
-  const int smallest = x.lowest - 127 - mantissa - 1 + low, largest = x.highest - 127 + 1 + 3 + 20 + high;
-  return high - low <= 126 && smallest >= -126 && smallest - high >= -126 && largest <= 127 &&
-         largest - low <= 127 && tile.k <= 1 << 20;
+  return x.lowest > 0 && x.highest < 255 && normal_scale(format, static_cast<uint8_t>(codes.lowest)) &&
+         normal_scale(format, static_cast<uint8_t>(codes.highest)) && x.lowest + codes.lowest - 127 >= 1 &&
+         x.highest + codes.highest - 127 <= 254;
 }
 
 // A prepared row times the scales of an FP8 weight.
@@ -65,52 +60,17 @@ HADAL_INLINE void rescale(std::byte* out, const std::byte* x, int64_t k, const u
   }
 }
 
-constexpr int64_t kRatioSteps = 32;  // steps whose ratios are made at a time
-constexpr int64_t kRatios = kRatioSteps * 4;
-
-// ratio[i - from] <- scale of block i - 4 over that of block i, for blocks from `from` to `to` of `blocks`. A
-// sum over one scale times the ratio is the sum over the next one; the first are sums of nothing.
-HADAL_INLINE void scale_ratios(float* ratio, const uint8_t* codes, int64_t from, int64_t to, int64_t blocks) {
-  uint8_t code[4 + kRatios];
-  const int64_t n = (to < blocks ? to : blocks) - from;
-  codes += from;
-  if (n == kRatios)
-    __builtin_memcpy(code + 4, codes, kRatios);
-  else
-    for (int64_t i = 0; i < n; ++i) code[i + 4] = codes[i];
-  for (int64_t i = 0; i < 4; ++i) code[i] = from > 0 ? codes[i - 4] : i < n ? codes[i] : kScaleOfOne;
-  for (int64_t i = n; i % 16 != 0; ++i) code[i + 4] = code[i];
-  for (int64_t i = 0; i < n; i += 16) store(ratio + i, power_ratios(code + i, code + i + 4));
-}
-
-// The scales that the four quarters of a row's sums are over at its end.
-HADAL_INLINE f32x16 last_scales(const uint8_t* codes, int64_t blocks) {
-  float scales[4];
-  for (int64_t j = 0; j < 4; ++j) {
-    const int64_t last = blocks - 1 - ((blocks - 1 - j) & 3);
-    scales[j] = e8m0(last >= 0 ? codes[last] : kScaleOfOne);
-  }
-  return spread_quads(scales);
-}
-
 // MT x NR outputs in registers. Pointers past the real tokens and rows repeat the last one; their results are
 // dropped.
 template <class P, KernelFormat format, int MT, int NR>
-HADAL_INLINE void few_tile(const std::byte* const (&x)[MT], const uint8_t* const (&w)[NR],
-                           const uint8_t* const (&s)[NR], int64_t k, int64_t ahead, f32x16 (&acc)[MT * NR]) {
+HADAL_INLINE void few_tile(const std::byte* const (&x)[MT], const uint8_t* const (&w)[NR], int64_t k,
+                           int64_t ahead, f32x16 (&acc)[MT * NR]) {
   using D = Decoder<typename P::Decoding, format>;
   static_assert(D::kBytes == 64, "a prefetch per step is one per cache line");
-  constexpr bool kScaledSums = format == KernelFormat::kFP4;
-  alignas(64) float ratio[kScaledSums ? NR : 1][kScaledSums ? kRatios : 1];
-  const int64_t steps = k / D::kStep, blocks = k / 32, rest = k - steps * D::kStep;
+  const int64_t steps = k / D::kStep, rest = k - steps * D::kStep;
 #pragma GCC unroll 32
   for (int i = 0; i < MT * NR; ++i) acc[i] = f32x16(0.0f);
-  const auto multiply = [&](const uint8_t* at, int r, int64_t step, int64_t from) HADAL_LAMBDA_INLINE {
-    if constexpr (kScaledSums) {
-      const f32x16 factor = spread_quads(ratio[r] + (step - from) * 4);
-#pragma GCC unroll 8
-      for (int t = 0; t < MT; ++t) acc[t * NR + r] = acc[t * NR + r] * factor;
-    }
+  const auto multiply = [&](const uint8_t* at, int r, int64_t step) HADAL_LAMBDA_INLINE {
     typename P::Vec v[D::kVecs];
     D::decode(at, v);
 #pragma GCC unroll 8
@@ -119,59 +79,39 @@ HADAL_INLINE void few_tile(const std::byte* const (&x)[MT], const uint8_t* const
       for (int t = 0; t < MT; ++t)
         acc[t * NR + r] = P::mac(acc[t * NR + r], P::load(x[t] + (step * D::kVecs + i) * kVecBytes), v[i]);
   };
-  const int64_t all = steps + (rest > 0 ? 1 : 0), chunk = kScaledSums ? kRatioSteps : all;
-  for (int64_t from = 0; from < all; from += chunk) {
-    const int64_t end = from + chunk < all ? from + chunk : all, full = end < steps ? end : steps;
-    if constexpr (kScaledSums)
-      for (int r = 0; r < NR; ++r) scale_ratios(ratio[r], s[r], from * 4, end * 4, blocks);
-    for (int64_t step = from; step < full; ++step) {
-#pragma GCC unroll 8
-      for (int r = 0; r < NR; ++r) {
-        const uint8_t* at = w[r] + step * D::kBytes;
-        // Hardware prefetchers stop at a page's end.
-        __builtin_prefetch(at + ahead);
-        multiply(at, r, step, from);
-      }
-    }
-    if (full < end)
-#pragma GCC unroll 8
-      for (int r = 0; r < NR; ++r) {
-        alignas(64) uint8_t padded[64] = {};
-        __builtin_memcpy(padded, w[r] + full * D::kBytes, static_cast<size_t>(rest * D::kBytes / D::kStep));
-        multiply(padded, r, full, from);
-      }
-  }
-  if constexpr (kScaledSums)
+  for (int64_t step = 0; step < steps; ++step) {
 #pragma GCC unroll 8
     for (int r = 0; r < NR; ++r) {
-      const f32x16 factor = last_scales(s[r], blocks);
+      const uint8_t* at = w[r] + step * D::kBytes;
+      // Hardware prefetchers stop at a page's end.
+      __builtin_prefetch(at + ahead);
+      multiply(at, r, step);
+    }
+  }
+  if (rest > 0)
 #pragma GCC unroll 8
-      for (int t = 0; t < MT; ++t) acc[t * NR + r] = acc[t * NR + r] * factor;
+    for (int r = 0; r < NR; ++r) {
+      alignas(64) uint8_t padded[64] = {};
+      __builtin_memcpy(padded, w[r] + steps * D::kBytes, static_cast<size_t>(rest * D::kBytes / D::kStep));
+      multiply(padded, r, steps);
     }
 }
-
-// Rows in flight lie in pages of their own: a hardware prefetcher follows one stream a page.
-constexpr int64_t kPage = 4096, kMostApart = 4;
 
 template <class P, KernelFormat format, int MT, int NR>
 void few(const LinearTile& tile, const std::byte* const* tokens_x, int64_t first_token) {
   const std::byte* x[MT];
   const int64_t tokens = tile.tokens - first_token < MT ? tile.tokens - first_token : MT;
   for (int t = 0; t < MT; ++t) x[t] = tokens_x[first_token + (t < tokens ? t : tokens - 1)];
-  int64_t apart = 1;
-  while (apart < kMostApart && apart * tile.row_stride < kPage && 2 * apart * NR <= tile.rows) apart *= 2;
+  const int64_t apart = rows_apart(tile, NR);
   for (int64_t block = 0; block < tile.rows; block += NR * apart)
     for (int64_t row = block; row < block + apart && row < tile.rows; ++row) {
-      const uint8_t *w[NR], *s[NR];
-      for (int r = 0; r < NR; ++r) {
-        const int64_t at = row + r * apart < tile.rows ? row + r * apart : row;
-        w[r] = reinterpret_cast<const uint8_t*>(tile.w) + at * tile.row_stride;
-        s[r] = reinterpret_cast<const uint8_t*>(tile.scale) +
-               (format == KernelFormat::kFP4 ? at * tile.scale_stride : 0);
-      }
+      const uint8_t* w[NR];
+      for (int r = 0; r < NR; ++r)
+        w[r] = reinterpret_cast<const uint8_t*>(tile.w) +
+               (row + r * apart < tile.rows ? row + r * apart : row) * tile.row_stride;
       const int64_t next = row + 1 < block + apart ? 1 : NR * apart - (apart - 1);
       f32x16 acc[MT * NR];
-      few_tile<P, format, MT, NR>(x, w, s, tile.k, next * tile.row_stride, acc);
+      few_tile<P, format, MT, NR>(x, w, tile.k, next * tile.row_stride, acc);
       alignas(64) float sums[32];
       static_assert(MT * NR <= 32);
       if constexpr (MT * NR < 8) {
@@ -361,16 +301,14 @@ HADAL_INLINE void linear_as(const LinearTile& tile) {
   if (tile.tokens > kFewTokens) return many<P, format>(tile);
   const std::byte* const* x = tile.x;
   const std::byte* scaled[kMaxFewTokens];
-  if constexpr (is_scaled(format)) {
-    if (!exact_apart<P, format>(tile)) return many<P, format>(tile);
-    if constexpr (format == KernelFormat::kFP8) {
-      const int64_t bytes = prepared_bytes(format, tile.input, tile.k);
-      for (int64_t t = 0; t < tile.tokens; ++t) {
-        rescale<P>(tile.scratch + t * bytes, tile.x[t], tile.k, reinterpret_cast<const uint8_t*>(tile.scale));
-        scaled[t] = tile.scratch + t * bytes;
-      }
-      x = scaled;
+  if constexpr (format == KernelFormat::kFP8) {
+    if (!exact_apart<P>(tile)) return many<P, format>(tile);
+    const int64_t bytes = prepared_bytes(format, tile.input, tile.k);
+    for (int64_t t = 0; t < tile.tokens; ++t) {
+      rescale<P>(tile.scratch + t * bytes, tile.x[t], tile.k, reinterpret_cast<const uint8_t*>(tile.scale));
+      scaled[t] = tile.scratch + t * bytes;
     }
+    x = scaled;
   }
   for (int64_t t = 0; t < tile.tokens;) {
     const int64_t left = tile.tokens - t;
@@ -397,7 +335,7 @@ HADAL_INLINE void linear_with(const LinearTile& tile) {
     case KernelFormat::kFP8:
       return linear_as<P, KernelFormat::kFP8>(tile);
     case KernelFormat::kFP4:
-      return linear_as<P, KernelFormat::kFP4>(tile);
+      return many<Lanes, KernelFormat::kFP4>(tile);
   }
 }
 
@@ -415,6 +353,7 @@ using WidePolicy = Lanes;
 constexpr bool kHasBf16Policy = HADAL_BF16_DOT || HADAL_SHORT_FMA;
 
 void linear(const LinearTile& tile) {
+  if (is_fixed(tile.format, tile.input)) return linear_fixed(tile);
 #if HADAL_BF16_DOT || HADAL_SHORT_FMA
   if (tile.input == KernelInput::kBF16) return linear_with<Bf16Policy>(tile);
 #endif

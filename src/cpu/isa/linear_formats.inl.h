@@ -91,18 +91,14 @@ struct Decoder<Pairs, KernelFormat::kFP8> {
   static constexpr int64_t kStep = 64, kBytes = 64, kVecs = 2;
   static HADAL_INLINE void decode(const uint8_t* p, bf16x32 (&out)[2]) { decode_fp8(p, out); }
 };
-template <>
-struct Decoder<Pairs, KernelFormat::kFP4> {
-  static constexpr int64_t kStep = 128, kBytes = 64, kVecs = 4;
-  static HADAL_INLINE void decode(const uint8_t* p, bf16x32 (&out)[4]) { decode_fp4_step(p, out); }
-};
 #endif
 
 constexpr bool is_scaled(KernelFormat format) {
   return format == KernelFormat::kFP8 || format == KernelFormat::kFP4;
 }
+constexpr int64_t kFp8Block = 128;
 constexpr int64_t scale_block(KernelFormat format) {
-  return format == KernelFormat::kFP8 ? 128 : 32;
+  return format == KernelFormat::kFP8 ? kFp8Block : 32;
 }
 // Whether numbers of the format, but for zeros and NaNs, are normal when they are multiplied by such a scale.
 constexpr bool normal_scale(KernelFormat format, uint8_t code) {
@@ -141,6 +137,15 @@ HADAL_INLINE void scale_weights(bf16x32 (&out)[n], f32x16 scale, bool normal) {
   }
 }
 #endif
+
+// Rows in flight lie in pages of their own: a hardware prefetcher follows one stream a page. Returns how many
+// rows to leave between them.
+HADAL_INLINE int64_t rows_apart(const LinearTile& tile, int in_flight) {
+  constexpr int64_t kPage = 4096, kMost = 4;
+  int64_t apart = 1;
+  while (apart < kMost && apart * tile.row_stride < kPage && 2 * apart * in_flight <= tile.rows) apart *= 2;
+  return apart;
+}
 
 }  // namespace
 }  // namespace hadal::HADAL_ISA

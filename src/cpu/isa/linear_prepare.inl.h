@@ -60,7 +60,7 @@ HADAL_INLINE void prepare_as(std::byte* out, ConstRow x, int64_t k, KernelFormat
     case KernelFormat::kFP8:
       return prepare_row<P, KernelFormat::kFP8>(out, x, k);
     case KernelFormat::kFP4:
-      return prepare_row<P, KernelFormat::kFP4>(out, x, k);
+      return prepare_row<Lanes, KernelFormat::kFP4>(out, x, k);
   }
 }
 
@@ -72,7 +72,13 @@ constexpr bool is_pairs(KernelFormat format, KernelInput input) {
   return HADAL_BF16_DOT && input == KernelInput::kBF16 && format != KernelFormat::kF32;
 }
 
-void prepare(std::byte* out, ConstRow x, int64_t k, KernelFormat format, [[maybe_unused]] KernelInput input) {
+// FP4 weights take bf16 activations as integers.
+constexpr bool is_fixed(KernelFormat format, KernelInput input) {
+  return format == KernelFormat::kFP4 && input != KernelInput::kF32;
+}
+
+void prepare(std::byte* out, ConstRow x, int64_t k, KernelFormat format, KernelInput input) {
+  if (is_fixed(format, input)) return prepare_fixed(out, x.data, k);
 #if HADAL_BF16_DOT
   if (is_pairs(format, input)) return prepare_as<Pairs>(out, x, k, format);
 #endif
@@ -80,6 +86,7 @@ void prepare(std::byte* out, ConstRow x, int64_t k, KernelFormat format, [[maybe
 }
 
 int64_t prepared_bytes(KernelFormat format, KernelInput input, int64_t k) {
+  if (is_fixed(format, input)) return fixed_groups(k) * static_cast<int64_t>(sizeof(FixedGroup));
   int64_t step = 32;
   if (format == KernelFormat::kF32) step = Decoder<Lanes, KernelFormat::kF32>::kStep;
   if (format == KernelFormat::kFP8) step = Decoder<Lanes, KernelFormat::kFP8>::kStep;
@@ -118,19 +125,13 @@ HADAL_INLINE Exponents exponents_of(const std::byte* row, int64_t bytes) {
                             : exponents_of<uint16_t>(row, bytes / 2, 7);
 }
 
-// Of E8M0 codes, `rows` times n of them.
-HADAL_INLINE Exponents code_range(const uint8_t* codes, int64_t rows, int64_t stride, int64_t n) {
+// Of n E8M0 codes.
+HADAL_INLINE Exponents code_range(const uint8_t* codes, int64_t n) {
   uint8_t low = 255, high = 0;
-  if (stride == n) {  // one after another
-    n *= rows;
-    rows = 1;
+  for (int64_t i = 0; i < n; ++i) {
+    low = codes[i] < low ? codes[i] : low;
+    high = codes[i] > high ? codes[i] : high;
   }
-  for (int64_t r = 0; r < rows; ++r)
-    for (int64_t i = 0; i < n; ++i) {
-      const uint8_t code = codes[r * stride + i];
-      low = code < low ? code : low;
-      high = code > high ? code : high;
-    }
   return {low, high};
 }
 

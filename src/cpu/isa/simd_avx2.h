@@ -83,6 +83,18 @@ HADAL_INLINE i32x16 shift_right(i32x16 a) {
   return {_mm256_srli_epi32(a.lo, n), _mm256_srli_epi32(a.hi, n)};
 }
 
+template <int n>
+HADAL_INLINE i32x16 shift_left(i32x16 a) {
+  return {_mm256_slli_epi32(a.lo, n), _mm256_slli_epi32(a.hi, n)};
+}
+HADAL_INLINE i32x16 shift_left(i32x16 a, i32x16 n) {
+  return {_mm256_sllv_epi32(a.lo, n.lo), _mm256_sllv_epi32(a.hi, n.hi)};
+}
+// Of signed numbers.
+HADAL_INLINE f32x16 to_float(i32x16 a) {
+  return {_mm256_cvtepi32_ps(a.lo), _mm256_cvtepi32_ps(a.hi)};
+}
+
 HADAL_INLINE f32x16 load(const float* p) {
   return {_mm256_loadu_ps(p), _mm256_loadu_ps(p + 8)};
 }
@@ -238,22 +250,111 @@ HADAL_INLINE void decode_fp4_step(const uint8_t* p, f32x16 (&out)[8]) {
                       fp4_lookup(_mm256_srli_epi32(hi, 4 * i), table)};
   }
 }
+// --- Bytes
+
+struct bytes64 {
+  __m256i lo, hi;
+};
+HADAL_INLINE bytes64 load_bytes(const void* p) {
+  return {_mm256_loadu_si256(static_cast<const __m256i*>(p)),
+          _mm256_loadu_si256(static_cast<const __m256i*>(p) + 1)};
+}
+HADAL_INLINE void store_bytes(void* p, bytes64 a) {
+  _mm256_storeu_si256(static_cast<__m256i*>(p), a.lo);
+  _mm256_storeu_si256(static_cast<__m256i*>(p) + 1, a.hi);
+}
+HADAL_INLINE bytes64 repeat_word(const int8_t* p) {
+  int32_t word;
+  __builtin_memcpy(&word, p, sizeof word);
+  return {_mm256_set1_epi32(word), _mm256_set1_epi32(word)};
+}
+
+// kFp4Multiples by the low and by the high nibbles of 64 bytes.
+HADAL_INLINE void fp4_multiples(bytes64 codes, bytes64& low, bytes64& high) {
+  const __m256i table =
+      _mm256_broadcastsi128_si256(_mm_load_si128(reinterpret_cast<const __m128i*>(kFp4Multiples)));
+  const __m256i nibble = _mm256_set1_epi8(0x0f);
+  const auto look_up = [&](__m256i a) HADAL_LAMBDA_INLINE {
+    return _mm256_shuffle_epi8(table, _mm256_and_si256(a, nibble));
+  };
+  low = {look_up(codes.lo), look_up(codes.hi)};
+  high = {look_up(_mm256_srli_epi16(codes.lo, 4)), look_up(_mm256_srli_epi16(codes.hi, 4))};
+}
+
+// acc + the sum over i of a[i] . b[i], four bytes to a lane; a: below 25, b: signed, n <= 4.
+template <size_t n>
+HADAL_INLINE i32x16 dot_bytes(i32x16 acc, const bytes64 (&a)[n], const bytes64 (&b)[n]) {
+  __m256i lo = _mm256_maddubs_epi16(a[0].lo, b[0].lo), hi = _mm256_maddubs_epi16(a[0].hi, b[0].hi);
+#pragma GCC unroll 4
+  for (size_t i = 1; i < n; ++i) {
+    lo = _mm256_add_epi16(lo, _mm256_maddubs_epi16(a[i].lo, b[i].lo));
+    hi = _mm256_add_epi16(hi, _mm256_maddubs_epi16(a[i].hi, b[i].hi));
+  }
+  const __m256i ones = _mm256_set1_epi16(1);
+  return {_mm256_add_epi32(acc.lo, _mm256_madd_epi16(lo, ones)),
+          _mm256_add_epi32(acc.hi, _mm256_madd_epi16(hi, ones))};
+}
+
+// Lane 4i + j takes the sum of the lanes 4j ... 4j + 3 of a[i].
+HADAL_INLINE i32x16 sum_quads(const i32x16 (&a)[4]) {
+  const auto quads = [](__m256i p, __m256i q, __m256i r, __m256i s) HADAL_LAMBDA_INLINE {
+    const __m256i x = _mm256_add_epi32(_mm256_unpacklo_epi32(p, q), _mm256_unpackhi_epi32(p, q));
+    const __m256i y = _mm256_add_epi32(_mm256_unpacklo_epi32(r, s), _mm256_unpackhi_epi32(r, s));
+    return _mm256_add_epi32(_mm256_unpacklo_epi64(x, y), _mm256_unpackhi_epi64(x, y));
+  };
+  const __m256i lo = quads(a[0].lo, a[1].lo, a[2].lo, a[3].lo);  // quads 0 and 1 of all four
+  const __m256i hi = quads(a[0].hi, a[1].hi, a[2].hi, a[3].hi);
+  const __m256i order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
+  return {_mm256_permutevar8x32_epi32(_mm256_unpacklo_epi32(lo, hi), order),
+          _mm256_permutevar8x32_epi32(_mm256_unpackhi_epi32(lo, hi), order)};
+}
+
+HADAL_INLINE i32x16 words_of(bytes64 a) {
+  return {a.lo, a.hi};
+}
+// Lanes 4i ... 4i + 3 take the four at p[i].
+HADAL_INLINE i32x16 load_quads(const void* const (&p)[4]) {
+  const auto four = [](const void* q)
+                        HADAL_LAMBDA_INLINE { return _mm_loadu_si128(static_cast<const __m128i*>(q)); };
+  return {_mm256_set_m128i(four(p[1]), four(p[0])), _mm256_set_m128i(four(p[3]), four(p[2]))};
+}
+
+// Lane l takes 2^(p[l] - 127), 0 for a code of 0.
+HADAL_INLINE f32x16 load_powers(const uint8_t* p) {
+  const auto half = [](const uint8_t* q) HADAL_LAMBDA_INLINE {
+    return _mm256_castsi256_ps(
+        _mm256_slli_epi32(_mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(q))), 23));
+  };
+  return {half(p), half(p + 8)};
+}
+
+// Lane l of out[j] takes word j of the 16 bytes at rows[l] + offset.
+HADAL_INLINE void load_words(const uint8_t* const (&rows)[16], int64_t offset, bytes64 (&out)[4]) {
+  const auto eight = [&](int row, __m256i(&words)[4]) HADAL_LAMBDA_INLINE {
+    const auto at = [&](int i) HADAL_LAMBDA_INLINE {
+      return _mm_loadu_si128(reinterpret_cast<const __m128i*>(rows[row + i] + offset));
+    };
+    const __m256i r0 = _mm256_set_m128i(at(4), at(0)), r1 = _mm256_set_m128i(at(5), at(1)),
+                  r2 = _mm256_set_m128i(at(6), at(2)), r3 = _mm256_set_m128i(at(7), at(3));
+    const __m256i low01 = _mm256_unpacklo_epi32(r0, r1), low23 = _mm256_unpacklo_epi32(r2, r3);
+    const __m256i high01 = _mm256_unpackhi_epi32(r0, r1), high23 = _mm256_unpackhi_epi32(r2, r3);
+    words[0] = _mm256_unpacklo_epi64(low01, low23);
+    words[1] = _mm256_unpackhi_epi64(low01, low23);
+    words[2] = _mm256_unpacklo_epi64(high01, high23);
+    words[3] = _mm256_unpackhi_epi64(high01, high23);
+  };
+  __m256i lo[4], hi[4];
+  eight(0, lo);
+  eight(8, hi);
+#pragma GCC unroll 4
+  for (int j = 0; j < 4; ++j) out[j] = {lo[j], hi[j]};
+}
+
 // Lane l takes p[l / 4].
 HADAL_INLINE f32x16 spread_quads(const float* p) {
   return {_mm256_set_m128(_mm_broadcast_ss(p + 1), _mm_broadcast_ss(p)),
           _mm256_set_m128(_mm_broadcast_ss(p + 3), _mm_broadcast_ss(p + 2))};
 }
-// Lane l takes 2^(a[l] - b[l]), |a[l] - b[l]| < 127.
-HADAL_INLINE f32x16 power_ratios(const uint8_t* a, const uint8_t* b) {
-  const auto half = [](const uint8_t* p, const uint8_t* q) HADAL_LAMBDA_INLINE {
-    const __m256i difference =
-        _mm256_sub_epi32(_mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p))),
-                         _mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(q))));
-    return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(difference, _mm256_set1_epi32(127)), 23));
-  };
-  return {half(a, b), half(a + 8, b + 8)};
-}
-
 HADAL_INLINE float max_lanes(f32x16 a) {
   const __m256 b = _mm256_max_ps(a.lo, a.hi);
   const __m128 c = _mm_max_ps(_mm256_castps256_ps128(b), _mm256_extractf128_ps(b, 1));

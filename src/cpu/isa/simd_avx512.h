@@ -75,6 +75,17 @@ template <int n>
 HADAL_INLINE i32x16 shift_right(i32x16 a) {
   return {_mm512_srli_epi32(a.v, n)};
 }
+template <int n>
+HADAL_INLINE i32x16 shift_left(i32x16 a) {
+  return {_mm512_slli_epi32(a.v, n)};
+}
+HADAL_INLINE i32x16 shift_left(i32x16 a, i32x16 n) {
+  return {_mm512_sllv_epi32(a.v, n.v)};
+}
+// Of signed numbers.
+HADAL_INLINE f32x16 to_float(i32x16 a) {
+  return _mm512_cvtepi32_ps(a.v);
+}
 
 HADAL_INLINE f32x16 load(const float* p) {
   return _mm512_loadu_ps(p);
@@ -208,20 +219,111 @@ HADAL_INLINE void decode_fp4_step(const uint8_t* p, f32x16 (&out)[8]) {
   out[6] = _mm512_permutexvar_ps(_mm512_srli_epi32(codes, 28), table);
   out[7] = _mm512_permutexvar_ps(_mm512_srli_epi32(codes, 12), table);
 }
+// --- Bytes
+
+struct bytes64 {
+  __m512i v;
+};
+HADAL_INLINE bytes64 load_bytes(const void* p) {
+  return {_mm512_loadu_si512(p)};
+}
+HADAL_INLINE void store_bytes(void* p, bytes64 a) {
+  _mm512_storeu_si512(p, a.v);
+}
+HADAL_INLINE bytes64 repeat_word(const int8_t* p) {
+  int32_t word;
+  __builtin_memcpy(&word, p, sizeof word);
+  return {_mm512_set1_epi32(word)};
+}
+
+// kFp4Multiples by the low and by the high nibbles of 64 bytes.
+HADAL_INLINE void fp4_multiples(bytes64 codes, bytes64& low, bytes64& high) {
+  const __m512i table =
+      _mm512_broadcast_i32x4(_mm_load_si128(reinterpret_cast<const __m128i*>(kFp4Multiples)));
+  const __m512i upper = _mm512_srli_epi16(codes.v, 4);
+#if HADAL_BYTE_DOT
+  // The look-up takes six bits.
+  low = {_mm512_permutexvar_epi8(codes.v, table)};
+  high = {_mm512_permutexvar_epi8(upper, table)};
+#else
+  const __m512i nibble = _mm512_set1_epi8(0x0f);
+  low = {_mm512_shuffle_epi8(table, _mm512_and_si512(codes.v, nibble))};
+  high = {_mm512_shuffle_epi8(table, _mm512_and_si512(upper, nibble))};
+#endif
+}
+
+// acc + the sum over i of a[i] . b[i], four bytes to a lane; a: below 25, b: signed, n <= 4.
+template <size_t n>
+HADAL_INLINE i32x16 dot_bytes(i32x16 acc, const bytes64 (&a)[n], const bytes64 (&b)[n]) {
+#if HADAL_BYTE_DOT
+#pragma GCC unroll 4
+  for (size_t i = 0; i < n; ++i) acc.v = _mm512_dpbusd_epi32(acc.v, a[i].v, b[i].v);
+  return acc;
+#else
+  __m512i sum = _mm512_maddubs_epi16(a[0].v, b[0].v);
+#pragma GCC unroll 4
+  for (size_t i = 1; i < n; ++i) sum = _mm512_add_epi16(sum, _mm512_maddubs_epi16(a[i].v, b[i].v));
+  return {_mm512_add_epi32(acc.v, _mm512_madd_epi16(sum, _mm512_set1_epi16(1)))};
+#endif
+}
+
+// Lane 4i + j takes the sum of the lanes 4j ... 4j + 3 of a[i].
+HADAL_INLINE i32x16 sum_quads(const i32x16 (&a)[4]) {
+  const auto halves = [](__m512i x, __m512i y) HADAL_LAMBDA_INLINE {
+    return _mm512_add_epi32(_mm512_unpacklo_epi32(x, y), _mm512_unpackhi_epi32(x, y));
+  };
+  const __m512i x = halves(a[0].v, a[1].v), y = halves(a[2].v, a[3].v);
+  const __m512i sums = _mm512_add_epi32(_mm512_unpacklo_epi64(x, y), _mm512_unpackhi_epi64(x, y));
+  return {_mm512_permutexvar_epi32(_mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15),
+                                   sums)};
+}
+
+HADAL_INLINE i32x16 words_of(bytes64 a) {
+  return {a.v};
+}
+// Lanes 4i ... 4i + 3 take the four at p[i].
+HADAL_INLINE i32x16 load_quads(const void* const (&p)[4]) {
+  const auto four = [](const void* q)
+                        HADAL_LAMBDA_INLINE { return _mm_loadu_si128(static_cast<const __m128i*>(q)); };
+  __m512i out = _mm512_castsi128_si512(four(p[0]));
+  out = _mm512_inserti32x4(out, four(p[1]), 1);
+  out = _mm512_inserti32x4(out, four(p[2]), 2);
+  return {_mm512_inserti32x4(out, four(p[3]), 3)};
+}
+
+// Lane l takes 2^(p[l] - 127), 0 for a code of 0.
+HADAL_INLINE f32x16 load_powers(const uint8_t* p) {
+  return _mm512_castsi512_ps(
+      _mm512_slli_epi32(_mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))), 23));
+}
+
+// Lane l of out[j] takes word j of the 16 bytes at rows[l] + offset.
+HADAL_INLINE void load_words(const uint8_t* const (&rows)[16], int64_t offset, bytes64 (&out)[4]) {
+  const auto at = [&](int row) HADAL_LAMBDA_INLINE {
+    return _mm_loadu_si128(reinterpret_cast<const __m128i*>(rows[row] + offset));
+  };
+  __m512i r[4];  // r[i]: rows i, i + 4, i + 8, i + 12
+#pragma GCC unroll 4
+  for (int i = 0; i < 4; ++i) {
+    // Loads that repeat and a blend take no port of the shuffles, which are the bottleneck.
+    r[i] = _mm512_broadcast_i32x4(at(i));
+    r[i] = _mm512_mask_broadcast_i32x4(r[i], 0x00f0, at(i + 4));
+    r[i] = _mm512_mask_broadcast_i32x4(r[i], 0x0f00, at(i + 8));
+    r[i] = _mm512_mask_broadcast_i32x4(r[i], 0xf000, at(i + 12));
+  }
+  const __m512i low01 = _mm512_unpacklo_epi32(r[0], r[1]), low23 = _mm512_unpacklo_epi32(r[2], r[3]);
+  const __m512i high01 = _mm512_unpackhi_epi32(r[0], r[1]), high23 = _mm512_unpackhi_epi32(r[2], r[3]);
+  out[0] = {_mm512_unpacklo_epi64(low01, low23)};
+  out[1] = {_mm512_unpackhi_epi64(low01, low23)};
+  out[2] = {_mm512_unpacklo_epi64(high01, high23)};
+  out[3] = {_mm512_unpackhi_epi64(high01, high23)};
+}
+
 // Lane l takes p[l / 4].
 HADAL_INLINE f32x16 spread_quads(const float* p) {
   const __m512i quads = _mm512_setr_epi32(0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3);
   return _mm512_permutexvar_ps(quads, _mm512_broadcast_f32x4(_mm_loadu_ps(p)));
 }
-// Lane l takes 2^(a[l] - b[l]), |a[l] - b[l]| < 127.
-HADAL_INLINE f32x16 power_ratios(const uint8_t* a, const uint8_t* b) {
-  const auto wide = [](const uint8_t* p) HADAL_LAMBDA_INLINE {
-    return _mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
-  };
-  return _mm512_castsi512_ps(
-      _mm512_slli_epi32(_mm512_add_epi32(_mm512_sub_epi32(wide(a), wide(b)), _mm512_set1_epi32(127)), 23));
-}
-
 HADAL_INLINE float max_lanes(f32x16 a) {
   return _mm512_reduce_max_ps(a.v);
 }

@@ -128,6 +128,22 @@ HADAL_INLINE i32x16 shift_right(const i32x16& a) {
   return out;
 }
 
+template <int n>
+HADAL_INLINE i32x16 shift_left(const i32x16& a) {
+  i32x16 out;
+  for (int i = 0; i < 16; ++i) out.v[i] = a.v[i] << n;
+  return out;
+}
+HADAL_INLINE i32x16 shift_left(const i32x16& a, const i32x16& n) {
+  i32x16 out;
+  for (int i = 0; i < 16; ++i) out.v[i] = a.v[i] << n.v[i];
+  return out;
+}
+// Of signed numbers.
+HADAL_INLINE f32x16 to_float(const i32x16& a) {
+  HADAL_LANES(static_cast<float>(static_cast<int32_t>(a.v[i])));
+}
+
 // The first n lanes, zeros in the others.
 HADAL_INLINE f32x16 load_some(const float* p, int64_t n) {
   f32x16 out(0.0f);
@@ -255,15 +271,78 @@ HADAL_INLINE void decode_fp4_step(const uint8_t* p, f32x16 (&out)[8]) {
       out[i + 2].v[l] = kE2m1[byte >> 4];
     }
 }
+// --- Bytes
+
+struct bytes64 {
+  uint8_t v[64];
+};
+HADAL_INLINE bytes64 load_bytes(const void* p) {
+  bytes64 out;
+  __builtin_memcpy(out.v, p, sizeof out.v);
+  return out;
+}
+HADAL_INLINE void store_bytes(void* p, const bytes64& a) {
+  __builtin_memcpy(p, a.v, sizeof a.v);
+}
+HADAL_INLINE bytes64 repeat_word(const int8_t* p) {
+  bytes64 out;
+  for (int i = 0; i < 64; i += 4) __builtin_memcpy(out.v + i, p, 4);
+  return out;
+}
+
+// kFp4Multiples by the low and by the high nibbles of 64 bytes.
+HADAL_INLINE void fp4_multiples(const bytes64& codes, bytes64& low, bytes64& high) {
+  for (int i = 0; i < 64; ++i) {
+    low.v[i] = kFp4Multiples[codes.v[i] & 15];
+    high.v[i] = kFp4Multiples[codes.v[i] >> 4];
+  }
+}
+
+// acc + the sum over i of a[i] . b[i], four bytes to a lane; a: below 25, b: signed, n <= 4.
+template <size_t n>
+HADAL_INLINE i32x16 dot_bytes(i32x16 acc, const bytes64 (&a)[n], const bytes64 (&b)[n]) {
+  for (size_t i = 0; i < n; ++i)
+    for (int l = 0; l < 16; ++l)
+      for (int j = 4 * l; j < 4 * l + 4; ++j)
+        acc.v[l] += static_cast<uint32_t>(a[i].v[j] * static_cast<int8_t>(b[i].v[j]));
+  return acc;
+}
+
+// Lane 4i + j takes the sum of the lanes 4j ... 4j + 3 of a[i].
+HADAL_INLINE i32x16 sum_quads(const i32x16 (&a)[4]) {
+  i32x16 out;
+  for (int i = 0; i < 16; ++i) {
+    const uint32_t* quad = a[i / 4].v + i % 4 * 4;
+    out.v[i] = quad[0] + quad[1] + quad[2] + quad[3];
+  }
+  return out;
+}
+
+HADAL_INLINE i32x16 words_of(const bytes64& a) {
+  return __builtin_bit_cast(i32x16, a);
+}
+// Lanes 4i ... 4i + 3 take the four at p[i].
+HADAL_INLINE i32x16 load_quads(const void* const (&p)[4]) {
+  i32x16 out;
+  for (int i = 0; i < 4; ++i) __builtin_memcpy(out.v + 4 * i, p[i], 16);
+  return out;
+}
+
+// Lane l takes 2^(p[l] - 127), 0 for a code of 0.
+HADAL_INLINE f32x16 load_powers(const uint8_t* p) {
+  HADAL_LANES(__builtin_bit_cast(float, static_cast<uint32_t>(p[i]) << 23));
+}
+
+// Lane l of out[j] takes word j of the 16 bytes at rows[l] + offset.
+HADAL_INLINE void load_words(const uint8_t* const (&rows)[16], int64_t offset, bytes64 (&out)[4]) {
+  for (int l = 0; l < 16; ++l)
+    for (int j = 0; j < 4; ++j) __builtin_memcpy(out[j].v + 4 * l, rows[l] + offset + 4 * j, 4);
+}
+
 // Lane l takes p[l / 4].
 HADAL_INLINE f32x16 spread_quads(const float* p) {
   HADAL_LANES(p[i / 4]);
 }
-// Lane l takes 2^(a[l] - b[l]), |a[l] - b[l]| < 127.
-HADAL_INLINE f32x16 power_ratios(const uint8_t* a, const uint8_t* b) {
-  HADAL_LANES(__builtin_bit_cast(float, static_cast<uint32_t>(127 + a[i] - b[i]) << 23));
-}
-
 HADAL_INLINE float max_lanes(const f32x16& a) {
   float top = a.v[0];
   for (int i = 1; i < 16; ++i) top = a.v[i] > top ? a.v[i] : top;
