@@ -181,7 +181,8 @@ struct FixedPanel {
   f32x16 scale[16];
 };
 
-HADAL_INLINE void decode_fixed_panel(FixedPanel& out, const LinearTile& tile, int64_t row, int64_t from) {
+HADAL_INLINE void decode_fixed_panel(FixedPanel& out, const LinearTile& tile, int64_t row, int64_t from,
+                                     int64_t ahead) {
   FixedTail tails[16];
   const uint8_t *codes[16], *scales[16];
   for (int64_t l = 0; l < 16; ++l) {
@@ -192,6 +193,8 @@ HADAL_INLINE void decode_fixed_panel(FixedPanel& out, const LinearTile& tile, in
   bytes64 four[4];
   for (int64_t block = 0; block < 16; ++block) {
     load_words(codes, block * kFixedBlock / 2, four);
+#pragma GCC unroll 4
+    for (int64_t l = 0; l < 4; ++l) __builtin_prefetch(codes[block % 4 * 4 + l] + block / 4 * 64 + ahead);
 #pragma GCC unroll 4
     for (int j = 0; j < 4; ++j)
       fp4_multiples(four[j], out.words[4 * block + j][0], out.words[4 * block + j][1]);
@@ -263,7 +266,10 @@ void fixed_many(const LinearTile& tile) {
     for (int64_t row = 0; row < tile.rows; row += 16) {
       const int64_t rows = tile.rows - row < 16 ? tile.rows - row : 16;
       for (int64_t from = 0; from < groups; from += kLaneGroups) {
-        decode_fixed_panel(panel, tile, row, from);
+        // What comes after: these rows, or the start of the next ones.
+        const int64_t ahead = from + kLaneGroups < groups ? kLaneGroups * kFixedGroupBytes
+                                                          : 16 * tile.row_stride - from * kFixedGroupBytes;
+        decode_fixed_panel(panel, tile, row, from, ahead);
         for (int64_t t = 0; t < tokens; ++t)
           x[t] = reinterpret_cast<const FixedGroup*>(tile.x[first + t]) + from;
         const int64_t left = tile.k / kFixedBlock - 4 * from, blocks = left < 16 ? left : 16;
