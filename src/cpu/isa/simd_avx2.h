@@ -175,6 +175,17 @@ HADAL_INLINE void load_pairs_bf16(const void* p, f32x16& odd, f32x16& even) {
   odd = {_mm256_castsi256_ps(_mm256_and_si256(lo, upper)), _mm256_castsi256_ps(_mm256_and_si256(hi, upper))};
 }
 
+struct bytes64 {
+  __m256i lo, hi;
+};
+HADAL_INLINE bytes64 load_bytes(const void* p) {
+  return {_mm256_loadu_si256(static_cast<const __m256i*>(p)),
+          _mm256_loadu_si256(static_cast<const __m256i*>(p) + 1)};
+}
+HADAL_INLINE void store_bytes(void* p, bytes64 a) {
+  _mm256_storeu_si256(static_cast<__m256i*>(p), a.lo);
+  _mm256_storeu_si256(static_cast<__m256i*>(p) + 1, a.hi);
+}
 // e4m3 to fp32 through fp16, which has the same fields with four more mantissa bits and a bias larger by 8;
 // its subnormals convert exactly.
 HADAL_INLINE __m256i e4m3_to_half(__m256i words) {  // sign-extended codes
@@ -201,10 +212,39 @@ HADAL_INLINE void decode_fp8_half(const uint8_t* p, __m256 (&out)[4]) {
   out[2] = half_to_float(_mm256_castsi256_si128(high));
   out[3] = half_to_float(_mm256_extracti128_si256(high, 1));
 }
+// The same for codes that are normal numbers, whose bf16 bytes are their fields and a look-up of the upper four
+// bits.
+HADAL_INLINE void decode_normal_fp8_half(__m256i codes, __m256 (&out)[4]) {
+  const __m256i table = _mm256_broadcastsi128_si256(
+      _mm_setr_epi8(60, 61, 62, 63, 64, 65, 66, 67, -68, -67, -66, -65, -64, -63, -62, -61));
+  const __m256i upper = _mm256_and_si256(_mm256_srli_epi16(codes, 4), _mm256_set1_epi8(0x0f));
+  const __m256i high = _mm256_shuffle_epi8(table, upper);
+  const __m256i low =
+      _mm256_and_si256(_mm256_slli_epi16(codes, 4), _mm256_set1_epi8(static_cast<char>(0xf0)));
+  const __m256i first = _mm256_unpacklo_epi8(low, high), second = _mm256_unpackhi_epi8(low, high);
+  const __m256i odd = _mm256_set1_epi32(static_cast<int>(0xffff0000u));
+  out[0] = _mm256_castsi256_ps(_mm256_and_si256(first, odd));
+  out[1] = _mm256_castsi256_ps(_mm256_slli_epi32(first, 16));
+  out[2] = _mm256_castsi256_ps(_mm256_and_si256(second, odd));
+  out[3] = _mm256_castsi256_ps(_mm256_slli_epi32(second, 16));
+}
+// 64 codes in the order of the FP8 dot product.
 HADAL_INLINE void decode_fp8(const uint8_t* p, f32x16 (&out)[4]) {
+  const bytes64 codes = load_bytes(p);
+  // Without their signs and less the smallest normal number, zeros, denormals and NaNs are the largest bytes.
+  const auto rank = [](__m256i c) HADAL_LAMBDA_INLINE {
+    return _mm256_sub_epi8(_mm256_add_epi8(c, c), _mm256_set1_epi8(16));
+  };
+  const __m256i largest = _mm256_subs_epu8(_mm256_max_epu8(rank(codes.lo), rank(codes.hi)),
+                                           _mm256_set1_epi8(static_cast<char>(236)));
   __m256 lo[4], hi[4];
-  decode_fp8_half(p, lo);
-  decode_fp8_half(p + 32, hi);
+  if (__builtin_expect(_mm256_testz_si256(largest, largest), 1)) {
+    decode_normal_fp8_half(codes.lo, lo);
+    decode_normal_fp8_half(codes.hi, hi);
+  } else {
+    decode_fp8_half(p, lo);
+    decode_fp8_half(p + 32, hi);
+  }
 #pragma GCC unroll 4
   for (int i = 0; i < 4; ++i) out[i] = {lo[i], hi[i]};
 }
@@ -249,19 +289,6 @@ HADAL_INLINE void decode_fp4_step(const uint8_t* p, f32x16 (&out)[8]) {
     out[2 * i + 1] = {fp4_lookup(_mm256_srli_epi32(lo, 4 * i), table),
                       fp4_lookup(_mm256_srli_epi32(hi, 4 * i), table)};
   }
-}
-// --- Bytes
-
-struct bytes64 {
-  __m256i lo, hi;
-};
-HADAL_INLINE bytes64 load_bytes(const void* p) {
-  return {_mm256_loadu_si256(static_cast<const __m256i*>(p)),
-          _mm256_loadu_si256(static_cast<const __m256i*>(p) + 1)};
-}
-HADAL_INLINE void store_bytes(void* p, bytes64 a) {
-  _mm256_storeu_si256(static_cast<__m256i*>(p), a.lo);
-  _mm256_storeu_si256(static_cast<__m256i*>(p) + 1, a.hi);
 }
 HADAL_INLINE bytes64 repeat_word(const int8_t* p) {
   int32_t word;
