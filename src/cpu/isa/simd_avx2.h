@@ -212,8 +212,8 @@ HADAL_INLINE void decode_fp8_half(const uint8_t* p, __m256 (&out)[4]) {
   out[2] = half_to_float(_mm256_castsi256_si128(high));
   out[3] = half_to_float(_mm256_extracti128_si256(high, 1));
 }
-// The same for codes that are normal numbers, whose bf16 bytes are their fields and a look-up of the upper four
-// bits.
+// The same for codes that are normal numbers, whose bf16 bytes are their fields and a look-up of the upper
+// four bits.
 HADAL_INLINE void decode_normal_fp8_half(__m256i codes, __m256 (&out)[4]) {
   const __m256i table = _mm256_broadcastsi128_si256(
       _mm_setr_epi8(60, 61, 62, 63, 64, 65, 66, 67, -68, -67, -66, -65, -64, -63, -62, -61));
