@@ -71,7 +71,7 @@ void CpuOps::index_group(const IndexArgs& args, const IndexGroup& group, int64_t
                        kernels_.index_integers(integers + i * sizes.integer_bytes, row, gain, heads, dim);
     for (int64_t h = 0; h < heads && !as_is; ++h) {
       std::byte* out = prepared + (i * heads + h) * sizes.prepared_bytes;
-      kernels_.prepare(out, q.in(token * heads + h), dim, format, input_of(q.bf16()));
+      kernels_.prepare(out, q.in(token * heads + h), {0, dim, dim}, format, input_of(q.bf16()));
       row[h] = out;
     }
     queries[i] = {row, gain, exact ? integers + i * sizes.integer_bytes : nullptr, scores + i * kKeyPart};

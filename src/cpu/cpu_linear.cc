@@ -46,7 +46,7 @@ void CpuOps::linear(View out, View x, const Weight& w, int64_t groups) {
     for (int64_t i = begin; i < end; ++i) {
       const std::byte* row = from.at(i);
       if (!as_is) {
-        kernels_.prepare(prepared + i * row_bytes, from.in(i), w.in, format, input);
+        kernels_.prepare(prepared + i * row_bytes, from.in(i), {0, w.in, w.in}, format, input);
         row = prepared + i * row_bytes;
       }
       inputs[i % groups * tokens + i / groups] = row;

@@ -148,7 +148,8 @@ void CpuOps::prepare_expert_inputs(const ExpertArgs& args) {
       const int64_t bytes = kernels_.prepared_bytes(format, input, k);
       std::byte* out = expert_inputs_[quantised][order].bytes(from.count() * bytes);
       each(from.count(), 2 * k, [&](int64_t begin, int64_t end, int) {
-        for (int64_t t = begin; t < end; ++t) kernels_.prepare(out + t * bytes, from.in(t), k, format, input);
+        for (int64_t t = begin; t < end; ++t)
+          kernels_.prepare(out + t * bytes, from.in(t), {0, k, k}, format, input);
       });
     }
 }
@@ -195,8 +196,7 @@ void CpuOps::expert_hidden_tile(const ExpertArgs& args, const ExpertGroup& group
       if (group.raw_hidden)
         std::copy_n(a, n * (x_bf16 ? 2 : 4), row + first * (x_bf16 ? 2 : 4));
       else
-        kernels_.prepare(row + kernels_.prepared_bytes(hidden_format, input, first), {a, x_bf16}, n,
-                         hidden_format, input);
+        kernels_.prepare(row, {a, x_bf16}, {first, n, e.w2.in}, hidden_format, input);
     }
   }
 }

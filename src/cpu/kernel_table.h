@@ -5,7 +5,7 @@
 //
 // A "prepared" row is a row of numbers in the order in which the lanes of the canonical dot product take
 // them, zero padded to whole steps, as a sequence of 64-byte vectors: sixteen floats each, or sixteen pairs
-// of bf16 (KernelInput).
+// of bf16 (KernelInput). For FP4 weights and bf16 it is integers (isa/linear_fixed.inl.h).
 #pragma once
 
 #include <cstddef>
@@ -30,6 +30,11 @@ enum class KernelInput : uint8_t {
 enum class KernelRowFormat : uint8_t { kF32, kPackedKv, kPackedIndex };
 // The values of QuantSim (ops/args.h).
 enum class KernelQuant : uint8_t { kFp8Block128, kFp8Block64, kFp4Block32 };
+
+// Elements [first, first + n) of a row of k; first is a multiple of 128, as is n unless they are the last.
+struct PreparedPart {
+  int64_t first, n, k;
+};
 
 // A dense row of activations: floats or bf16.
 struct ConstRow {
@@ -146,7 +151,8 @@ struct KernelTable {
   int64_t (*prepared_bytes)(KernelFormat format, KernelInput input, int64_t k);
   // A dense row is its own prepared form.
   bool (*usable_as_is)(KernelFormat format, KernelInput input, int64_t k);
-  void (*prepare)(std::byte* out, ConstRow x, int64_t k, KernelFormat format, KernelInput input);
+  // A part of a prepared row; parts in any order, or at the same time.
+  void (*prepare)(std::byte* row, ConstRow x, PreparedPart part, KernelFormat format, KernelInput input);
   void (*linear)(const LinearTile& tile);
 
   void (*convert)(MutRow out, ConstRow x, int64_t n);

@@ -72,7 +72,7 @@ TEST(KernelTable, UsableAsIs) {
           ASSERT_EQ(bytes, k * (bf16_input ? 2 : 4));
           std::vector<std::byte> row(static_cast<size_t>(bytes)), prepared(static_cast<size_t>(bytes));
           for (size_t i = 0; i < row.size(); ++i) row[i] = std::byte(static_cast<uint8_t>(i % 61));
-          table.prepare(prepared.data(), {row.data(), bf16_input}, k, format, input);
+          table.prepare(prepared.data(), {row.data(), bf16_input}, {0, k, k}, format, input);
           EXPECT_EQ(prepared, row) << isa;
         }
 }

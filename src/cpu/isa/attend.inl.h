@@ -199,7 +199,8 @@ HADAL_INLINE void attend_as(const AttendTile& t) {
   const std::byte* q[kMaxAttendHeads];
   for (int64_t h = 0; h < heads; ++h) {
     q[h] = t.scratch + plan.q + h * plan.row_bytes;
-    prepare(t.scratch + plan.q + h * plan.row_bytes, {t.q[h], t.q_bf16}, dim, format, input_of(t.q_bf16));
+    prepare(t.scratch + plan.q + h * plan.row_bytes, {t.q[h], t.q_bf16}, {0, dim, dim}, format,
+            input_of(t.q_bf16));
   }
   // Scores at [h][s], the padding row's score at place 0.
   for_blocks([&](int64_t query, int64_t queries, int64_t from, int64_t to) HADAL_LAMBDA_INLINE {

@@ -77,14 +77,6 @@ constexpr bool is_fixed(KernelFormat format, KernelInput input) {
   return format == KernelFormat::kFP4 && input != KernelInput::kF32;
 }
 
-void prepare(std::byte* out, ConstRow x, int64_t k, KernelFormat format, KernelInput input) {
-  if (is_fixed(format, input)) return prepare_fixed(out, x.data, k);
-#if HADAL_BF16_DOT
-  if (is_pairs(format, input)) return prepare_as<Pairs>(out, x, k, format);
-#endif
-  prepare_as<Lanes>(out, x, k, format);
-}
-
 int64_t prepared_bytes(KernelFormat format, KernelInput input, int64_t k) {
   if (is_fixed(format, input)) return fixed_groups(k) * static_cast<int64_t>(sizeof(FixedGroup));
   int64_t step = 32;
@@ -92,6 +84,15 @@ int64_t prepared_bytes(KernelFormat format, KernelInput input, int64_t k) {
   if (format == KernelFormat::kFP8) step = Decoder<Lanes, KernelFormat::kFP8>::kStep;
   if (format == KernelFormat::kFP4) step = Decoder<Lanes, KernelFormat::kFP4>::kStep;
   return (k + step - 1) / step * step * (is_pairs(format, input) ? 2 : 4);
+}
+
+void prepare(std::byte* row, ConstRow x, PreparedPart part, KernelFormat format, KernelInput input) {
+  if (is_fixed(format, input)) return prepare_fixed(row, x.data, part);
+  std::byte* out = row + prepared_bytes(format, input, part.first);
+#if HADAL_BF16_DOT
+  if (is_pairs(format, input)) return prepare_as<Pairs>(out, x, part.n, format);
+#endif
+  prepare_as<Lanes>(out, x, part.n, format);
 }
 
 bool usable_as_is(KernelFormat format, KernelInput input, int64_t k) {

@@ -87,9 +87,6 @@ template <int n>
 HADAL_INLINE i32x16 shift_left(i32x16 a) {
   return {_mm256_slli_epi32(a.lo, n), _mm256_slli_epi32(a.hi, n)};
 }
-HADAL_INLINE i32x16 shift_left(i32x16 a, i32x16 n) {
-  return {_mm256_sllv_epi32(a.lo, n.lo), _mm256_sllv_epi32(a.hi, n.hi)};
-}
 // Of signed numbers.
 HADAL_INLINE f32x16 to_float(i32x16 a) {
   return {_mm256_cvtepi32_ps(a.lo), _mm256_cvtepi32_ps(a.hi)};
@@ -181,10 +178,6 @@ struct bytes64 {
 HADAL_INLINE bytes64 load_bytes(const void* p) {
   return {_mm256_loadu_si256(static_cast<const __m256i*>(p)),
           _mm256_loadu_si256(static_cast<const __m256i*>(p) + 1)};
-}
-HADAL_INLINE void store_bytes(void* p, bytes64 a) {
-  _mm256_storeu_si256(static_cast<__m256i*>(p), a.lo);
-  _mm256_storeu_si256(static_cast<__m256i*>(p) + 1, a.hi);
 }
 // e4m3 to fp32 through fp16, which has the same fields with four more mantissa bits and a bias larger by 8;
 // its subnormals convert exactly.
@@ -290,11 +283,6 @@ HADAL_INLINE void decode_fp4_step(const uint8_t* p, f32x16 (&out)[8]) {
                       fp4_lookup(_mm256_srli_epi32(hi, 4 * i), table)};
   }
 }
-HADAL_INLINE bytes64 repeat_word(const int8_t* p) {
-  int32_t word;
-  __builtin_memcpy(&word, p, sizeof word);
-  return {_mm256_set1_epi32(word), _mm256_set1_epi32(word)};
-}
 
 // kFp4Multiples by the low and by the high nibbles of 64 bytes.
 HADAL_INLINE void fp4_multiples(bytes64 codes, bytes64& low, bytes64& high) {
@@ -308,73 +296,75 @@ HADAL_INLINE void fp4_multiples(bytes64 codes, bytes64& low, bytes64& high) {
   high = {look_up(_mm256_srli_epi16(codes.lo, 4)), look_up(_mm256_srli_epi16(codes.hi, 4))};
 }
 
-// acc + the sum over i of a[i] . b[i], four bytes to a lane; a: below 25, b: signed, n <= 4.
-template <size_t n>
-HADAL_INLINE i32x16 dot_bytes(i32x16 acc, const bytes64 (&a)[n], const bytes64 (&b)[n]) {
-  __m256i lo = _mm256_maddubs_epi16(a[0].lo, b[0].lo), hi = _mm256_maddubs_epi16(a[0].hi, b[0].hi);
-#pragma GCC unroll 4
-  for (size_t i = 1; i < n; ++i) {
-    lo = _mm256_add_epi16(lo, _mm256_maddubs_epi16(a[i].lo, b[i].lo));
-    hi = _mm256_add_epi16(hi, _mm256_maddubs_epi16(a[i].hi, b[i].hi));
+HADAL_INLINE __m256i dot_bytes(__m256i acc, const __m256i (&a)[8], const __m256i (&b)[8]) {
+  // Four products of a lane's half fit sixteen bits.
+#pragma GCC unroll 2
+  for (int i = 0; i < 8; i += 4) {
+    __m256i sum = _mm256_maddubs_epi16(a[i], b[i]);
+#pragma GCC unroll 3
+    for (int j = i + 1; j < i + 4; ++j) sum = _mm256_add_epi16(sum, _mm256_maddubs_epi16(a[j], b[j]));
+    acc = _mm256_add_epi32(acc, _mm256_madd_epi16(sum, _mm256_set1_epi16(1)));
   }
-  const __m256i ones = _mm256_set1_epi16(1);
-  return {_mm256_add_epi32(acc.lo, _mm256_madd_epi16(lo, ones)),
-          _mm256_add_epi32(acc.hi, _mm256_madd_epi16(hi, ones))};
+  return acc;
+}
+template <__m256i bytes64::* half>
+HADAL_INLINE void halves_of(__m256i (&out)[8], const bytes64 (&a)[8]) {
+#pragma GCC unroll 8
+  for (int i = 0; i < 8; ++i) out[i] = a[i].*half;
+}
+template <__m256i bytes64::* half>
+HADAL_INLINE __m256i dot_half(__m256i acc, const bytes64 (&a)[8], const bytes64 (&b)[8]) {
+  __m256i x[8], y[8];
+  halves_of<half>(x, a);
+  halves_of<half>(y, b);
+  return dot_bytes(acc, x, y);
+}
+// acc + the sum over i of a[i] . b[i], four bytes to a lane; a: below 25, b: signed.
+HADAL_INLINE i32x16 dot_bytes(i32x16 acc, const bytes64 (&a)[8], const bytes64 (&b)[8]) {
+  return {dot_half<&bytes64::lo>(acc.lo, a, b), dot_half<&bytes64::hi>(acc.hi, a, b)};
+}
+// acc + 256 a . high + a . low; half by half, or the registers would not do.
+HADAL_INLINE i32x16 dot_digits(i32x16 acc, const bytes64 (&a)[8], const bytes64 (&high)[8],
+                               const bytes64 (&low)[8]) {
+  const __m256i zero = _mm256_setzero_si256();
+  const __m256i high_lo = _mm256_slli_epi32(dot_half<&bytes64::lo>(zero, a, high), 8);
+  const __m256i lo = _mm256_add_epi32(high_lo, dot_half<&bytes64::lo>(acc.lo, a, low));
+  const __m256i high_hi = _mm256_slli_epi32(dot_half<&bytes64::hi>(zero, a, high), 8);
+  return {lo, _mm256_add_epi32(high_hi, dot_half<&bytes64::hi>(acc.hi, a, low))};
 }
 
-// Lane 4i + j takes the sum of the lanes 4j ... 4j + 3 of a[i].
-HADAL_INLINE i32x16 sum_quads(const i32x16 (&a)[4]) {
-  const auto quads = [](__m256i p, __m256i q, __m256i r, __m256i s) HADAL_LAMBDA_INLINE {
-    const __m256i x = _mm256_add_epi32(_mm256_unpacklo_epi32(p, q), _mm256_unpackhi_epi32(p, q));
-    const __m256i y = _mm256_add_epi32(_mm256_unpacklo_epi32(r, s), _mm256_unpackhi_epi32(r, s));
-    return _mm256_add_epi32(_mm256_unpacklo_epi64(x, y), _mm256_unpackhi_epi64(x, y));
+// Crossed: lane 4i + m takes what is number 4m + i.
+HADAL_INLINE f32x16 cross(f32x16 a) {
+  __m128 q0 = _mm256_castps256_ps128(a.lo), q1 = _mm256_extractf128_ps(a.lo, 1);
+  __m128 q2 = _mm256_castps256_ps128(a.hi), q3 = _mm256_extractf128_ps(a.hi, 1);
+  _MM_TRANSPOSE4_PS(q0, q1, q2, q3);
+  return {_mm256_set_m128(q1, q0), _mm256_set_m128(q3, q2)};
+}
+// Lane 4i + m of a[j] takes word j of quarter i of a[m].
+HADAL_INLINE void cross_words(bytes64 (&a)[4]) {
+  const auto half = [](__m256i& p, __m256i& q, __m256i& r, __m256i& s) HADAL_LAMBDA_INLINE {
+    const __m256i low01 = _mm256_unpacklo_epi32(p, q), low23 = _mm256_unpacklo_epi32(r, s);
+    const __m256i high01 = _mm256_unpackhi_epi32(p, q), high23 = _mm256_unpackhi_epi32(r, s);
+    p = _mm256_unpacklo_epi64(low01, low23);
+    q = _mm256_unpackhi_epi64(low01, low23);
+    r = _mm256_unpacklo_epi64(high01, high23);
+    s = _mm256_unpackhi_epi64(high01, high23);
   };
-  const __m256i lo = quads(a[0].lo, a[1].lo, a[2].lo, a[3].lo);  // quads 0 and 1 of all four
-  const __m256i hi = quads(a[0].hi, a[1].hi, a[2].hi, a[3].hi);
-  const __m256i order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
-  return {_mm256_permutevar8x32_epi32(_mm256_unpacklo_epi32(lo, hi), order),
-          _mm256_permutevar8x32_epi32(_mm256_unpackhi_epi32(lo, hi), order)};
+  half(a[0].lo, a[1].lo, a[2].lo, a[3].lo);
+  half(a[0].hi, a[1].hi, a[2].hi, a[3].hi);
 }
-
-HADAL_INLINE i32x16 words_of(bytes64 a) {
-  return {a.lo, a.hi};
-}
-// Lanes 4i ... 4i + 3 take the four at p[i].
-HADAL_INLINE i32x16 load_quads(const void* const (&p)[4]) {
-  const auto four = [](const void* q)
-                        HADAL_LAMBDA_INLINE { return _mm_loadu_si128(static_cast<const __m128i*>(q)); };
-  return {_mm256_set_m128i(four(p[1]), four(p[0])), _mm256_set_m128i(four(p[3]), four(p[2]))};
-}
-
-// Lane l takes 2^(p[l] - 127), 0 for a code of 0.
-HADAL_INLINE f32x16 load_powers(const uint8_t* p) {
-  const auto half = [](const uint8_t* q) HADAL_LAMBDA_INLINE {
-    return _mm256_castsi256_ps(
-        _mm256_slli_epi32(_mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(q))), 23));
+// 2^(code - 127) of sixteen codes, 0 for a code of 0, crossed.
+HADAL_INLINE f32x16 load_powers_crossed(const uint8_t* p) {
+  const __m128i codes = _mm_shuffle_epi8(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)),
+                                         _mm_setr_epi8(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15));
+  const auto half = [](__m128i eight) HADAL_LAMBDA_INLINE {
+    return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu8_epi32(eight), 23));
   };
-  return {half(p), half(p + 8)};
+  return {half(codes), half(_mm_srli_si128(codes, 8))};
 }
-
-// Lane l of out[j] takes word j of the 16 bytes at rows[l] + offset.
-HADAL_INLINE void load_words(const uint8_t* const (&rows)[16], int64_t offset, bytes64 (&out)[4]) {
-  const auto eight = [&](int row, __m256i(&words)[4]) HADAL_LAMBDA_INLINE {
-    const auto at = [&](int i) HADAL_LAMBDA_INLINE {
-      return _mm_loadu_si128(reinterpret_cast<const __m128i*>(rows[row + i] + offset));
-    };
-    const __m256i r0 = _mm256_set_m128i(at(4), at(0)), r1 = _mm256_set_m128i(at(5), at(1)),
-                  r2 = _mm256_set_m128i(at(6), at(2)), r3 = _mm256_set_m128i(at(7), at(3));
-    const __m256i low01 = _mm256_unpacklo_epi32(r0, r1), low23 = _mm256_unpacklo_epi32(r2, r3);
-    const __m256i high01 = _mm256_unpackhi_epi32(r0, r1), high23 = _mm256_unpackhi_epi32(r2, r3);
-    words[0] = _mm256_unpacklo_epi64(low01, low23);
-    words[1] = _mm256_unpackhi_epi64(low01, low23);
-    words[2] = _mm256_unpacklo_epi64(high01, high23);
-    words[3] = _mm256_unpackhi_epi64(high01, high23);
-  };
-  __m256i lo[4], hi[4];
-  eight(0, lo);
-  eight(8, hi);
-#pragma GCC unroll 4
-  for (int j = 0; j < 4; ++j) out[j] = {lo[j], hi[j]};
+HADAL_INLINE i32x16 load_words(const int32_t* p) {
+  return {_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)),
+          _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p + 8))};
 }
 
 // Lane l takes p[l / 4].

@@ -79,9 +79,6 @@ template <int n>
 HADAL_INLINE i32x16 shift_left(i32x16 a) {
   return {_mm512_slli_epi32(a.v, n)};
 }
-HADAL_INLINE i32x16 shift_left(i32x16 a, i32x16 n) {
-  return {_mm512_sllv_epi32(a.v, n.v)};
-}
 // Of signed numbers.
 HADAL_INLINE f32x16 to_float(i32x16 a) {
   return _mm512_cvtepi32_ps(a.v);
@@ -227,14 +224,6 @@ struct bytes64 {
 HADAL_INLINE bytes64 load_bytes(const void* p) {
   return {_mm512_loadu_si512(p)};
 }
-HADAL_INLINE void store_bytes(void* p, bytes64 a) {
-  _mm512_storeu_si512(p, a.v);
-}
-HADAL_INLINE bytes64 repeat_word(const int8_t* p) {
-  int32_t word;
-  __builtin_memcpy(&word, p, sizeof word);
-  return {_mm512_set1_epi32(word)};
-}
 
 // kFp4Multiples by the low and by the high nibbles of 64 bytes.
 HADAL_INLINE void fp4_multiples(bytes64 codes, bytes64& low, bytes64& high) {
@@ -252,71 +241,63 @@ HADAL_INLINE void fp4_multiples(bytes64 codes, bytes64& low, bytes64& high) {
 #endif
 }
 
-// acc + the sum over i of a[i] . b[i], four bytes to a lane; a: below 25, b: signed, n <= 4.
-template <size_t n>
-HADAL_INLINE i32x16 dot_bytes(i32x16 acc, const bytes64 (&a)[n], const bytes64 (&b)[n]) {
+// acc + the sum over i of a[i] . b[i], four bytes to a lane; a: below 25, b: signed.
+HADAL_INLINE i32x16 dot_bytes(i32x16 acc, const bytes64 (&a)[8], const bytes64 (&b)[8]) {
 #if HADAL_BYTE_DOT
-#pragma GCC unroll 4
-  for (size_t i = 0; i < n; ++i) acc.v = _mm512_dpbusd_epi32(acc.v, a[i].v, b[i].v);
+#pragma GCC unroll 8
+  for (int i = 0; i < 8; ++i) acc.v = _mm512_dpbusd_epi32(acc.v, a[i].v, b[i].v);
   return acc;
 #else
-  __m512i sum = _mm512_maddubs_epi16(a[0].v, b[0].v);
-#pragma GCC unroll 4
-  for (size_t i = 1; i < n; ++i) sum = _mm512_add_epi16(sum, _mm512_maddubs_epi16(a[i].v, b[i].v));
-  return {_mm512_add_epi32(acc.v, _mm512_madd_epi16(sum, _mm512_set1_epi16(1)))};
+  // Four products of a lane's half fit sixteen bits.
+#pragma GCC unroll 2
+  for (int i = 0; i < 8; i += 4) {
+    __m512i sum = _mm512_maddubs_epi16(a[i].v, b[i].v);
+#pragma GCC unroll 3
+    for (int j = i + 1; j < i + 4; ++j) sum = _mm512_add_epi16(sum, _mm512_maddubs_epi16(a[j].v, b[j].v));
+    acc.v = _mm512_add_epi32(acc.v, _mm512_madd_epi16(sum, _mm512_set1_epi16(1)));
+  }
+  return acc;
+#endif
+}
+// acc + 256 a . high + a . low
+HADAL_INLINE i32x16 dot_digits(i32x16 acc, const bytes64 (&a)[8], const bytes64 (&high)[8],
+                               const bytes64 (&low)[8]) {
+#if HADAL_BYTE_DOT
+  // Two chains side by side: the products of one wait for each other.
+  i32x16 upper = splat(0);
+#pragma GCC unroll 8
+  for (int i = 0; i < 8; ++i) {
+    upper.v = _mm512_dpbusd_epi32(upper.v, a[i].v, high[i].v);
+    acc.v = _mm512_dpbusd_epi32(acc.v, a[i].v, low[i].v);
+  }
+  return shift_left<8>(upper) + acc;
+#else
+  return shift_left<8>(dot_bytes(splat(0), a, high)) + dot_bytes(acc, a, low);
 #endif
 }
 
-// Lane 4i + j takes the sum of the lanes 4j ... 4j + 3 of a[i].
-HADAL_INLINE i32x16 sum_quads(const i32x16 (&a)[4]) {
-  const auto halves = [](__m512i x, __m512i y) HADAL_LAMBDA_INLINE {
-    return _mm512_add_epi32(_mm512_unpacklo_epi32(x, y), _mm512_unpackhi_epi32(x, y));
-  };
-  const __m512i x = halves(a[0].v, a[1].v), y = halves(a[2].v, a[3].v);
-  const __m512i sums = _mm512_add_epi32(_mm512_unpacklo_epi64(x, y), _mm512_unpackhi_epi64(x, y));
-  return {_mm512_permutexvar_epi32(_mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15),
-                                   sums)};
+// Crossed: lane 4i + m takes what is number 4m + i.
+HADAL_INLINE f32x16 cross(f32x16 a) {
+  return _mm512_permutexvar_ps(_mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15), a.v);
 }
-
-HADAL_INLINE i32x16 words_of(bytes64 a) {
-  return {a.v};
+// Lane 4i + m of a[j] takes word j of quarter i of a[m].
+HADAL_INLINE void cross_words(bytes64 (&a)[4]) {
+  const __m512i low01 = _mm512_unpacklo_epi32(a[0].v, a[1].v), low23 = _mm512_unpacklo_epi32(a[2].v, a[3].v);
+  const __m512i high01 = _mm512_unpackhi_epi32(a[0].v, a[1].v),
+                high23 = _mm512_unpackhi_epi32(a[2].v, a[3].v);
+  a[0] = {_mm512_unpacklo_epi64(low01, low23)};
+  a[1] = {_mm512_unpackhi_epi64(low01, low23)};
+  a[2] = {_mm512_unpacklo_epi64(high01, high23)};
+  a[3] = {_mm512_unpackhi_epi64(high01, high23)};
 }
-// Lanes 4i ... 4i + 3 take the four at p[i].
-HADAL_INLINE i32x16 load_quads(const void* const (&p)[4]) {
-  const auto four = [](const void* q)
-                        HADAL_LAMBDA_INLINE { return _mm_loadu_si128(static_cast<const __m128i*>(q)); };
-  __m512i out = _mm512_castsi128_si512(four(p[0]));
-  out = _mm512_inserti32x4(out, four(p[1]), 1);
-  out = _mm512_inserti32x4(out, four(p[2]), 2);
-  return {_mm512_inserti32x4(out, four(p[3]), 3)};
+// 2^(code - 127) of sixteen codes, 0 for a code of 0, crossed.
+HADAL_INLINE f32x16 load_powers_crossed(const uint8_t* p) {
+  const __m128i codes = _mm_shuffle_epi8(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)),
+                                         _mm_setr_epi8(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15));
+  return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu8_epi32(codes), 23));
 }
-
-// Lane l takes 2^(p[l] - 127), 0 for a code of 0.
-HADAL_INLINE f32x16 load_powers(const uint8_t* p) {
-  return _mm512_castsi512_ps(
-      _mm512_slli_epi32(_mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))), 23));
-}
-
-// Lane l of out[j] takes word j of the 16 bytes at rows[l] + offset.
-HADAL_INLINE void load_words(const uint8_t* const (&rows)[16], int64_t offset, bytes64 (&out)[4]) {
-  const auto at = [&](int row) HADAL_LAMBDA_INLINE {
-    return _mm_loadu_si128(reinterpret_cast<const __m128i*>(rows[row] + offset));
-  };
-  __m512i r[4];  // r[i]: rows i, i + 4, i + 8, i + 12
-#pragma GCC unroll 4
-  for (int i = 0; i < 4; ++i) {
-    // Loads that repeat and a blend take no port of the shuffles, which are the bottleneck.
-    r[i] = _mm512_broadcast_i32x4(at(i));
-    r[i] = _mm512_mask_broadcast_i32x4(r[i], 0x00f0, at(i + 4));
-    r[i] = _mm512_mask_broadcast_i32x4(r[i], 0x0f00, at(i + 8));
-    r[i] = _mm512_mask_broadcast_i32x4(r[i], 0xf000, at(i + 12));
-  }
-  const __m512i low01 = _mm512_unpacklo_epi32(r[0], r[1]), low23 = _mm512_unpacklo_epi32(r[2], r[3]);
-  const __m512i high01 = _mm512_unpackhi_epi32(r[0], r[1]), high23 = _mm512_unpackhi_epi32(r[2], r[3]);
-  out[0] = {_mm512_unpacklo_epi64(low01, low23)};
-  out[1] = {_mm512_unpackhi_epi64(low01, low23)};
-  out[2] = {_mm512_unpacklo_epi64(high01, high23)};
-  out[3] = {_mm512_unpackhi_epi64(high01, high23)};
+HADAL_INLINE i32x16 load_words(const int32_t* p) {
+  return {_mm512_loadu_si512(p)};
 }
 
 // Lane l takes p[l / 4].

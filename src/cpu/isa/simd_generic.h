@@ -134,11 +134,6 @@ HADAL_INLINE i32x16 shift_left(const i32x16& a) {
   for (int i = 0; i < 16; ++i) out.v[i] = a.v[i] << n;
   return out;
 }
-HADAL_INLINE i32x16 shift_left(const i32x16& a, const i32x16& n) {
-  i32x16 out;
-  for (int i = 0; i < 16; ++i) out.v[i] = a.v[i] << n.v[i];
-  return out;
-}
 // Of signed numbers.
 HADAL_INLINE f32x16 to_float(const i32x16& a) {
   HADAL_LANES(static_cast<float>(static_cast<int32_t>(a.v[i])));
@@ -281,14 +276,6 @@ HADAL_INLINE bytes64 load_bytes(const void* p) {
   __builtin_memcpy(out.v, p, sizeof out.v);
   return out;
 }
-HADAL_INLINE void store_bytes(void* p, const bytes64& a) {
-  __builtin_memcpy(p, a.v, sizeof a.v);
-}
-HADAL_INLINE bytes64 repeat_word(const int8_t* p) {
-  bytes64 out;
-  for (int i = 0; i < 64; i += 4) __builtin_memcpy(out.v + i, p, 4);
-  return out;
-}
 
 // kFp4Multiples by the low and by the high nibbles of 64 bytes.
 HADAL_INLINE void fp4_multiples(const bytes64& codes, bytes64& low, bytes64& high) {
@@ -298,45 +285,38 @@ HADAL_INLINE void fp4_multiples(const bytes64& codes, bytes64& low, bytes64& hig
   }
 }
 
-// acc + the sum over i of a[i] . b[i], four bytes to a lane; a: below 25, b: signed, n <= 4.
-template <size_t n>
-HADAL_INLINE i32x16 dot_bytes(i32x16 acc, const bytes64 (&a)[n], const bytes64 (&b)[n]) {
-  for (size_t i = 0; i < n; ++i)
+// acc + the sum over i of a[i] . b[i], four bytes to a lane; a: below 25, b: signed.
+HADAL_INLINE i32x16 dot_bytes(i32x16 acc, const bytes64 (&a)[8], const bytes64 (&b)[8]) {
+  for (int i = 0; i < 8; ++i)
     for (int l = 0; l < 16; ++l)
       for (int j = 4 * l; j < 4 * l + 4; ++j)
         acc.v[l] += static_cast<uint32_t>(a[i].v[j] * static_cast<int8_t>(b[i].v[j]));
   return acc;
 }
+// acc + 256 a . high + a . low
+HADAL_INLINE i32x16 dot_digits(const i32x16& acc, const bytes64 (&a)[8], const bytes64 (&high)[8],
+                               const bytes64 (&low)[8]) {
+  return shift_left<8>(dot_bytes(splat(0), a, high)) + dot_bytes(acc, a, low);
+}
 
-// Lane 4i + j takes the sum of the lanes 4j ... 4j + 3 of a[i].
-HADAL_INLINE i32x16 sum_quads(const i32x16 (&a)[4]) {
+// Crossed: lane 4i + m takes what is number 4m + i.
+HADAL_INLINE f32x16 cross(const f32x16& a) {
+  HADAL_LANES(a.v[i % 4 * 4 + i / 4]);
+}
+// Lane 4i + m of a[j] takes word j of quarter i of a[m].
+HADAL_INLINE void cross_words(bytes64 (&a)[4]) {
+  const bytes64 from[4] = {a[0], a[1], a[2], a[3]};
+  for (int j = 0; j < 4; ++j)
+    for (int l = 0; l < 16; ++l) __builtin_memcpy(a[j].v + 4 * l, from[l % 4].v + l / 4 * 16 + 4 * j, 4);
+}
+// 2^(code - 127) of sixteen codes, 0 for a code of 0, crossed.
+HADAL_INLINE f32x16 load_powers_crossed(const uint8_t* p) {
+  HADAL_LANES(__builtin_bit_cast(float, static_cast<uint32_t>(p[i % 4 * 4 + i / 4]) << 23));
+}
+HADAL_INLINE i32x16 load_words(const int32_t* p) {
   i32x16 out;
-  for (int i = 0; i < 16; ++i) {
-    const uint32_t* quad = a[i / 4].v + i % 4 * 4;
-    out.v[i] = quad[0] + quad[1] + quad[2] + quad[3];
-  }
+  __builtin_memcpy(out.v, p, sizeof out.v);
   return out;
-}
-
-HADAL_INLINE i32x16 words_of(const bytes64& a) {
-  return __builtin_bit_cast(i32x16, a);
-}
-// Lanes 4i ... 4i + 3 take the four at p[i].
-HADAL_INLINE i32x16 load_quads(const void* const (&p)[4]) {
-  i32x16 out;
-  for (int i = 0; i < 4; ++i) __builtin_memcpy(out.v + 4 * i, p[i], 16);
-  return out;
-}
-
-// Lane l takes 2^(p[l] - 127), 0 for a code of 0.
-HADAL_INLINE f32x16 load_powers(const uint8_t* p) {
-  HADAL_LANES(__builtin_bit_cast(float, static_cast<uint32_t>(p[i]) << 23));
-}
-
-// Lane l of out[j] takes word j of the 16 bytes at rows[l] + offset.
-HADAL_INLINE void load_words(const uint8_t* const (&rows)[16], int64_t offset, bytes64 (&out)[4]) {
-  for (int l = 0; l < 16; ++l)
-    for (int j = 0; j < 4; ++j) __builtin_memcpy(out[j].v + 4 * l, rows[l] + offset + 4 * j, 4);
 }
 
 // Lane l takes p[l / 4].

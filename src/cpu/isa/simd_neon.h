@@ -91,9 +91,6 @@ template <int n>
 HADAL_INLINE i32x16 shift_left(i32x16 a) {
   HADAL_QUADS(i32x16, vshlq_n_u32(a.q[i], n));
 }
-HADAL_INLINE i32x16 shift_left(i32x16 a, i32x16 n) {
-  HADAL_QUADS(i32x16, vshlq_u32(a.q[i], vreinterpretq_s32_u32(n.q[i])));
-}
 // Of signed numbers.
 HADAL_INLINE f32x16 to_float(i32x16 a) {
   HADAL_QUADS(f32x16, vcvtq_f32_s32(vreinterpretq_s32_u32(a.q[i])));
@@ -268,15 +265,6 @@ struct bytes64 {
 HADAL_INLINE bytes64 load_bytes(const void* p) {
   HADAL_QUADS(bytes64, vld1q_u8(static_cast<const uint8_t*>(p) + 16 * i));
 }
-HADAL_INLINE void store_bytes(void* p, bytes64 a) {
-#pragma GCC unroll 4
-  for (int i = 0; i < 4; ++i) vst1q_u8(static_cast<uint8_t*>(p) + 16 * i, a.q[i]);
-}
-HADAL_INLINE bytes64 repeat_word(const int8_t* p) {
-  uint32_t word;
-  __builtin_memcpy(&word, p, sizeof word);
-  HADAL_QUADS(bytes64, vreinterpretq_u8_u32(vdupq_n_u32(word)));
-}
 
 // kFp4Multiples by the low and by the high nibbles of 64 bytes.
 HADAL_INLINE void fp4_multiples(bytes64 codes, bytes64& low, bytes64& high) {
@@ -288,39 +276,57 @@ HADAL_INLINE void fp4_multiples(bytes64 codes, bytes64& low, bytes64& high) {
   }
 }
 
-// acc + the sum over i of a[i] . b[i], four bytes to a lane; a: below 25, b: signed, n <= 4.
-template <size_t n>
-HADAL_INLINE i32x16 dot_bytes(i32x16 acc, const bytes64 (&a)[n], const bytes64 (&b)[n]) {
-#pragma GCC unroll 4
-  for (int q = 0; q < 4; ++q) {
+// acc + the sum over i of a[i] . b[i], four bytes to a lane; a: below 25, b: signed.
+HADAL_INLINE uint32x4_t dot_bytes(uint32x4_t acc, const bytes64 (&a)[8], const bytes64 (&b)[8], int q) {
+  // Four products of a lane's half fit sixteen bits.
+#pragma GCC unroll 2
+  for (int i = 0; i < 8; i += 4) {
     int16x8_t low = vdupq_n_s16(0), high = vdupq_n_s16(0);
 #pragma GCC unroll 4
-    for (size_t i = 0; i < n; ++i) {
-      const int8x16_t x = vreinterpretq_s8_u8(a[i].q[q]), y = vreinterpretq_s8_u8(b[i].q[q]);
+    for (int j = i; j < i + 4; ++j) {
+      const int8x16_t x = vreinterpretq_s8_u8(a[j].q[q]), y = vreinterpretq_s8_u8(b[j].q[q]);
       low = vmlal_s8(low, vget_low_s8(x), vget_low_s8(y));
       high = vmlal_high_s8(high, x, y);
     }
-    acc.q[q] = vaddq_u32(acc.q[q], vreinterpretq_u32_s32(vpaddq_s32(vpaddlq_s16(low), vpaddlq_s16(high))));
+    acc = vaddq_u32(acc, vreinterpretq_u32_s32(vpaddq_s32(vpaddlq_s16(low), vpaddlq_s16(high))));
   }
   return acc;
 }
-
-// Lane 4i + j takes the sum of the lanes 4j ... 4j + 3 of a[i].
-HADAL_INLINE i32x16 sum_quads(const i32x16 (&a)[4]) {
-  HADAL_QUADS(i32x16, vpaddq_u32(vpaddq_u32(a[i].q[0], a[i].q[1]), vpaddq_u32(a[i].q[2], a[i].q[3])));
+HADAL_INLINE i32x16 dot_bytes(i32x16 acc, const bytes64 (&a)[8], const bytes64 (&b)[8]) {
+  HADAL_QUADS(i32x16, dot_bytes(acc.q[i], a, b, i));
+}
+// acc + 256 a . high + a . low
+HADAL_INLINE i32x16 dot_digits(i32x16 acc, const bytes64 (&a)[8], const bytes64 (&high)[8],
+                               const bytes64 (&low)[8]) {
+  HADAL_QUADS(i32x16, vaddq_u32(vshlq_n_u32(dot_bytes(vdupq_n_u32(0), a, high, i), 8),
+                                dot_bytes(acc.q[i], a, low, i)));
 }
 
-HADAL_INLINE i32x16 words_of(bytes64 a) {
-  HADAL_QUADS(i32x16, vreinterpretq_u32_u8(a.q[i]));
+// Crossed: lane 4i + m takes what is number 4m + i.
+HADAL_INLINE f32x16 cross(f32x16 a) {
+  float lanes[16];
+  store(lanes, a);
+  const float32x4x4_t out = vld4q_f32(lanes);
+  return {out.val[0], out.val[1], out.val[2], out.val[3]};
 }
-// Lanes 4i ... 4i + 3 take the four at p[i].
-HADAL_INLINE i32x16 load_quads(const void* const (&p)[4]) {
-  HADAL_QUADS(i32x16, vld1q_u32(static_cast<const uint32_t*>(p[i])));
+// Lane 4i + m of a[j] takes word j of quarter i of a[m].
+HADAL_INLINE void cross_words(bytes64 (&a)[4]) {
+#pragma GCC unroll 4
+  for (int q = 0; q < 4; ++q) {
+    const auto at = [&](int m) HADAL_LAMBDA_INLINE { return vreinterpretq_u32_u8(a[m].q[q]); };
+    const auto wide = [](uint32x4_t x) HADAL_LAMBDA_INLINE { return vreinterpretq_u64_u32(x); };
+    const uint64x2_t even01 = wide(vtrn1q_u32(at(0), at(1))), odd01 = wide(vtrn2q_u32(at(0), at(1)));
+    const uint64x2_t even23 = wide(vtrn1q_u32(at(2), at(3))), odd23 = wide(vtrn2q_u32(at(2), at(3)));
+    a[0].q[q] = vreinterpretq_u8_u64(vtrn1q_u64(even01, even23));
+    a[1].q[q] = vreinterpretq_u8_u64(vtrn1q_u64(odd01, odd23));
+    a[2].q[q] = vreinterpretq_u8_u64(vtrn2q_u64(even01, even23));
+    a[3].q[q] = vreinterpretq_u8_u64(vtrn2q_u64(odd01, odd23));
+  }
 }
-
-// Lane l takes 2^(p[l] - 127), 0 for a code of 0.
-HADAL_INLINE f32x16 load_powers(const uint8_t* p) {
-  const uint8x16_t codes = vld1q_u8(p);
+// 2^(code - 127) of sixteen codes, 0 for a code of 0, crossed.
+HADAL_INLINE f32x16 load_powers_crossed(const uint8_t* p) {
+  alignas(16) constexpr uint8_t kOrder[16] = {0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15};
+  const uint8x16_t codes = vqtbl1q_u8(vld1q_u8(p), vld1q_u8(kOrder));
   const uint16x8_t low = vmovl_u8(vget_low_u8(codes)), high = vmovl_high_u8(codes);
   const auto quad = [](uint16x4_t exponents) HADAL_LAMBDA_INLINE {
     return vreinterpretq_f32_u32(vshlq_n_u32(vmovl_u16(exponents), 23));
@@ -328,22 +334,8 @@ HADAL_INLINE f32x16 load_powers(const uint8_t* p) {
   return {quad(vget_low_u16(low)), quad(vget_high_u16(low)), quad(vget_low_u16(high)),
           quad(vget_high_u16(high))};
 }
-
-// Lane l of out[j] takes word j of the 16 bytes at rows[l] + offset.
-HADAL_INLINE void load_words(const uint8_t* const (&rows)[16], int64_t offset, bytes64 (&out)[4]) {
-#pragma GCC unroll 4
-  for (int q = 0; q < 4; ++q) {
-    const auto at = [&](int i) HADAL_LAMBDA_INLINE {
-      return vreinterpretq_u32_u8(vld1q_u8(rows[4 * q + i] + offset));
-    };
-    const auto wide = [](uint32x4_t x) HADAL_LAMBDA_INLINE { return vreinterpretq_u64_u32(x); };
-    const uint64x2_t even01 = wide(vtrn1q_u32(at(0), at(1))), odd01 = wide(vtrn2q_u32(at(0), at(1)));
-    const uint64x2_t even23 = wide(vtrn1q_u32(at(2), at(3))), odd23 = wide(vtrn2q_u32(at(2), at(3)));
-    out[0].q[q] = vreinterpretq_u8_u64(vtrn1q_u64(even01, even23));
-    out[1].q[q] = vreinterpretq_u8_u64(vtrn1q_u64(odd01, odd23));
-    out[2].q[q] = vreinterpretq_u8_u64(vtrn2q_u64(even01, even23));
-    out[3].q[q] = vreinterpretq_u8_u64(vtrn2q_u64(odd01, odd23));
-  }
+HADAL_INLINE i32x16 load_words(const int32_t* p) {
+  HADAL_QUADS(i32x16, vreinterpretq_u32_s32(vld1q_s32(p + 4 * i)));
 }
 
 // Lane l takes p[l / 4].
