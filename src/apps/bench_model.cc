@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <memory>
 
+#include "apps/random_state.h"
 #include "apps/random_tokens.h"
 #include "apps/terminal.h"
 #include "base/error.h"
@@ -17,6 +18,9 @@ namespace {
 constexpr int64_t kFewestSteps = 16, kMostSteps = 64;
 constexpr double kShortestRun = 0.25;  // seconds
 constexpr double kRooflineSeconds = 0.15;
+// Of a long context, so many tokens at each end are computed, those between are random rows.
+constexpr int64_t kComputedTokens = 1024;
+static_assert(kComputedTokens % kBlockTokens == 0);
 
 Roofline better(const Roofline& a, const Roofline& b) {
   return {std::max(a.read_bytes, b.read_bytes), std::max(a.flops, b.flops),
@@ -137,10 +141,19 @@ class ModelBench {
   }
 
   void fill(SequenceState& state, int64_t context) {
-    const int64_t from = state.length();
-    if (context <= from) return;
     ProgressBar progress(fmt::format("context of {}", context), context);
-    append(state, 0, context - from, [&](int64_t at) { progress.update(from + at); });
+    const auto compute = [&](int64_t until) {
+      const int64_t from = state.length();
+      append(state, 0, until - from, [&](int64_t at) { progress.update(from + at); });
+    };
+    const auto whole_blocks = [](int64_t tokens) { return tokens / kBlockTokens * kBlockTokens; };
+    const int64_t first = whole_blocks(state.length() + kComputedTokens + kBlockTokens - 1),
+                  last = whole_blocks(context - kComputedTokens);
+    if (first < last) {
+      compute(first);
+      append_random_rows(state, timed_, last - first, options_.seed);
+    }
+    if (state.length() < context) compute(context);
   }
 
   // once() works and returns how many tokens it made; the time of prepare() does not count.

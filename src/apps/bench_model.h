@@ -22,7 +22,8 @@ struct ModelBenchOptions : ModelOptions {
   std::string plot;  // SVG file; empty: none
 };
 
-// One way to use the model, measured several times.
+// One way to use the model, measured several times. A context beyond some thousand tokens has random rows in
+// its middle.
 struct ModelRun {
   bool decode = false;
   int64_t tokens = 0;   // a run: of the prompt, or decoded by all sequences

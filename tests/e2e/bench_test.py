@@ -7,7 +7,7 @@ import xml.etree.ElementTree
 
 import program
 
-FEW = ("--prefill", "5,130", "--contexts", "0,100", "--batches", "1,3", "--chunk", 64, "--runs", 3)
+FEW = ("--prefill", "5,130", "--contexts", "0,100,3000", "--batches", "1,3", "--chunk", 64, "--runs", 3)
 
 
 class Bench(program.Case):
@@ -19,7 +19,7 @@ class Bench(program.Case):
             self.assertEqual(machine["threads"], 2)
             self.assertTrue(machine["isa"])
             runs = [(run["phase"], run["context"], run["batch"]) for run in found["runs"]]
-            self.assertEqual(runs, [("prefill", 0, 1), ("prefill", 0, 1), ("decode", 0, 1), ("decode", 0, 3), ("decode", 100, 1)])
+            self.assertEqual(runs, [("prefill", 0, 1), ("prefill", 0, 1), ("decode", 0, 1), ("decode", 0, 3), ("decode", 100, 1), ("decode", 3000, 1)])
             self.assertEqual([run["tokens"] for run in found["runs"][:2]], [5, 130])
             for run in found["runs"]:
                 speed = run["tokens_per_s"]
@@ -30,10 +30,11 @@ class Bench(program.Case):
                 self.assertLessEqual(run["read_gbs"], machine["read_gbs"])
                 self.assertLessEqual(run["bf16_gflops"], machine["bf16_gflops"])
                 self.assertAlmostEqual(sum(op["share"] for op in run["ops"]), 1, places=6)
-            alone, three, deep = found["runs"][2:]
+            alone, three, deep, deeper = found["runs"][2:]
             # What several sequences read they share; what is behind has to be read as well.
             self.assertLess(three["bytes_per_token"], alone["bytes_per_token"])
             self.assertGreater(deep["bytes_per_token"], alone["bytes_per_token"])
+            self.assertGreater(deeper["bytes_per_token"], deep["bytes_per_token"])
             bars = xml.etree.ElementTree.parse(picture).getroot().findall("{http://www.w3.org/2000/svg}rect")
             self.assertEqual(len(bars), 1 + len(runs))
             self.assertEqual(os.listdir(folder), ["shares & all.svg"])

@@ -33,6 +33,7 @@ constexpr PeakKernel make_peak() {
 float run_peak_bytes(int64_t rounds) {
   __m512i acc[kPeakChains];
   const __m512i x = _mm512_set1_epi8(static_cast<char>(rounds));
+#pragma GCC unroll 16
   for (int i = 0; i < kPeakChains; ++i) acc[i] = _mm512_set1_epi32(i);
   for (int64_t r = 0; r < rounds; ++r) {
 #pragma GCC unroll 16
@@ -42,6 +43,7 @@ float run_peak_bytes(int64_t rounds) {
     }
   }
   int sum = 0;
+#pragma GCC unroll 16
   for (int i = 0; i < kPeakChains; ++i) sum += _mm512_reduce_add_epi32(acc[i]);
   return static_cast<float>(sum);
 }
