@@ -211,8 +211,8 @@ HADAL_INLINE void attend_as(const AttendTile& t) {
       for (int64_t r = some; r < kPanelRows; ++r)
         __builtin_memset(rows + (s - from + r) * plan.row_bytes, 0, static_cast<size_t>(plan.row_bytes));
       const int64_t first = query * t.heads, count = queries * t.heads;
-      panel_tokens<P>(q + first, count, 0, rows + (s - from) * plan.row_bytes, plan.row_bytes, vecs, acc,
-                      true);
+      panel_tokens<P, kTileRows>(q + first, count, 0, rows + (s - from) * plan.row_bytes, plan.row_bytes,
+                                 round_up(some, kTileRows), vecs, acc, true);
       panel_sums(acc, count, some, scores + first * plan.score_stride + s, plan.score_stride);
     }
   });

@@ -152,48 +152,52 @@ struct NextPanel {
   }
 };
 
-// acc[t * acc_stride + r] continues with `vecs` vectors of MT rows x and NR rows of a panel.
+// acc[t * acc_stride + r] continues with `vecs` vectors of MT rows x and NR rows of a panel, one register of
+// their lanes after the other: sums of all lanes at once would not fit some ISAs' registers.
 template <class P, int MT, int NR>
 HADAL_INLINE void panel_tile(const std::byte* const* x, int64_t offset, const std::byte* panel,
                              int64_t panel_stride, int64_t vecs, f32x16* acc, int64_t acc_stride, bool start,
                              NextPanel& next) {
-  f32x16 sum[MT * NR];
   const std::byte* at[MT];
 #pragma GCC unroll 8
   for (int t = 0; t < MT; ++t) at[t] = x[t] + offset;
+  for (int part = 0; part < kLaneParts; ++part) {
+    f32part sum[MT * NR];
 #pragma GCC unroll 32
-  for (int i = 0; i < MT * NR; ++i) sum[i] = start ? f32x16(0.0f) : acc[i / NR * acc_stride + i % NR];
-  for (int64_t v = 0; v < vecs * kVecBytes; v += kVecBytes) {
-    next.fetch_line();
-    typename P::Vec w[NR];
+    for (int i = 0; i < MT * NR; ++i)
+      sum[i] = start ? f32part(0.0f) : load_part(acc[i / NR * acc_stride + i % NR], part);
+    for (int64_t v = 0; v < vecs * kVecBytes; v += kVecBytes) {
+      next.fetch_line();
+      typename P::Part w[NR];
 #pragma GCC unroll 8
-    for (int r = 0; r < NR; ++r) w[r] = P::load(panel + r * panel_stride + v);
+      for (int r = 0; r < NR; ++r) w[r] = P::load_part(panel + r * panel_stride + v, part);
 #pragma GCC unroll 8
-    for (int t = 0; t < MT; ++t) {
-      const typename P::Vec xv = P::load(at[t] + v);
+      for (int t = 0; t < MT; ++t) {
+        const typename P::Part xv = P::load_part(at[t] + v, part);
 #pragma GCC unroll 8
-      for (int r = 0; r < NR; ++r) sum[t * NR + r] = P::mac(sum[t * NR + r], xv, w[r]);
+        for (int r = 0; r < NR; ++r) sum[t * NR + r] = P::mac(sum[t * NR + r], xv, w[r]);
+      }
     }
-  }
 #pragma GCC unroll 32
-  for (int i = 0; i < MT * NR; ++i) acc[i / NR * acc_stride + i % NR] = sum[i];
+    for (int i = 0; i < MT * NR; ++i) store_part(acc[i / NR * acc_stride + i % NR], part, sum[i]);
+  }
 }
 
-// All tokens against the kPanelRows rows of a panel.
-template <class P, int NR = kPanelRows>
+// All tokens against `rows` rows of a panel, a multiple of NR; x stays in L1 from one NR rows to the next.
+template <class P, int NR>
 HADAL_INLINE void panel_tokens(const std::byte* const* x, int64_t tokens, int64_t offset,
-                               const std::byte* panel, int64_t panel_stride, int64_t vecs, f32x16* acc,
-                               bool start, NextPanel next = {}) {
+                               const std::byte* panel, int64_t panel_stride, int64_t rows, int64_t vecs,
+                               f32x16* acc, bool start, NextPanel next = {}) {
   int64_t t = 0;
-  for (; t + kPanelTokens <= tokens; t += kPanelTokens)
-    panel_tile<P, kPanelTokens, NR>(x + t, offset, panel, panel_stride, vecs, acc + t * kPanelRows,
-                                    kPanelRows, start, next);
-  for (; t + 2 <= tokens; t += 2)
-    panel_tile<P, 2, NR>(x + t, offset, panel, panel_stride, vecs, acc + t * kPanelRows, kPanelRows, start,
-                         next);
-  if (t < tokens)
-    panel_tile<P, 1, NR>(x + t, offset, panel, panel_stride, vecs, acc + t * kPanelRows, kPanelRows, start,
-                         next);
+  const auto tile = [&]<int MT>() HADAL_LAMBDA_INLINE {
+    for (int64_t r = 0; r < rows; r += NR)
+      panel_tile<P, MT, NR>(x + t, offset, panel + r * panel_stride, panel_stride, vecs,
+                            acc + t * kPanelRows + r, kPanelRows, start, next);
+    t += MT;
+  };
+  while (t + kPanelTokens <= tokens) tile.template operator()<kPanelTokens>();
+  while (t + 2 <= tokens) tile.template operator()<2>();
+  if (t < tokens) tile.template operator()<1>();
 }
 
 // Sums of n <= 16 accumulators to out[0..n).
@@ -219,7 +223,7 @@ HADAL_INLINE void panel_sums(f32x16* acc, int64_t tokens, int64_t rows, float* o
 }
 
 constexpr int64_t kManyTokens = 64;  // tokens between two decodings of a panel
-constexpr int64_t kBlockK = 1024;    // elements of K in a panel: it stays in L1 beside four tokens
+constexpr int64_t kBlockK = 512;     // elements of K in a panel: it stays in L1 beside some tokens
 
 template <class P, KernelFormat format>
 HADAL_INLINE void decode_panel_row(std::byte* out, const uint8_t* w, const uint8_t* s, int64_t from,
@@ -263,10 +267,11 @@ void many(const LinearTile& tile) {
     const int64_t tokens = tile.tokens - token < kManyTokens ? tile.tokens - token : kManyTokens;
     for (int64_t row = 0; row < tile.rows; row += kPanelRows) {
       const int64_t rows = tile.rows - row < kPanelRows ? tile.rows - row : kPanelRows;
+      const int64_t decoded = rows <= 2 ? 2 : (rows + kTileRows - 1) / kTileRows * kTileRows;
       for (int64_t from = 0; from < tile.k; from += kBlockK) {
         const int64_t to = from + kBlockK < tile.k ? from + kBlockK : tile.k;
         const int64_t vecs = (to - from + D::kStep - 1) / D::kStep * D::kVecs;
-        for (int64_t r = 0; r < (rows <= 2 ? 2 : kPanelRows); ++r) {
+        for (int64_t r = 0; r < decoded; ++r) {
           const int64_t at = row + (r < rows ? r : rows - 1);
           decode_panel_row<P, format>(panel + r * kRowBytes,
                                       reinterpret_cast<const uint8_t*>(tile.w) + at * tile.row_stride,
@@ -286,9 +291,10 @@ void many(const LinearTile& tile) {
           next.lines = kBlockK / D::kStep * D::kBytes / 64;
         }
         if (rows <= 2)
-          panel_tokens<P, 2>(tile.x + token, tokens, offset, panel, kRowBytes, vecs, acc, from == 0, next);
+          panel_tokens<P, 2>(tile.x + token, tokens, offset, panel, kRowBytes, 2, vecs, acc, from == 0, next);
         else
-          panel_tokens<P>(tile.x + token, tokens, offset, panel, kRowBytes, vecs, acc, from == 0, next);
+          panel_tokens<P, kTileRows>(tile.x + token, tokens, offset, panel, kRowBytes, decoded, vecs, acc,
+                                     from == 0, next);
       }
       panel_sums(acc, tokens, rows, tile.out + token * tile.out_stride + row, tile.out_stride);
     }

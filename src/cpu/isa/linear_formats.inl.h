@@ -18,6 +18,13 @@ struct Lanes {
   }
   static HADAL_INLINE void store(std::byte* p, Vec v) { HADAL_ISA::store(reinterpret_cast<float*>(p), v); }
   static HADAL_INLINE f32x16 mac(f32x16 acc, Vec x, Vec w) { return fma(x, w, acc); }
+  using Part = f32part;
+  static HADAL_INLINE Part load_part(const std::byte* p, int part) {
+    return HADAL_ISA::load_part(reinterpret_cast<const float*>(p), part);
+  }
+#if HADAL_LANE_PARTS > 1
+  static HADAL_INLINE f32part mac(f32part acc, Part x, Part w) { return fma(x, w, acc); }
+#endif
   // 32 elements: one vector of the odd ones, one of the even.
   static constexpr int64_t kPairVecs = 2;
   static HADAL_INLINE void split(f32x16 odd, f32x16 even, Vec* out) {
@@ -41,6 +48,8 @@ struct Pairs {
   static HADAL_INLINE Vec load(const std::byte* p) { return load_bf16x32(p); }
   static HADAL_INLINE void store(std::byte* p, Vec v) { HADAL_ISA::store(static_cast<void*>(p), v); }
   static HADAL_INLINE f32x16 mac(f32x16 acc, Vec x, Vec w) { return dot(acc, x, w); }
+  using Part = Vec;
+  static HADAL_INLINE Part load_part(const std::byte* p, int) { return load(p); }
   static constexpr int64_t kPairVecs = 1;
   static HADAL_INLINE void split(f32x16 odd, f32x16 even, Vec* out) { out[0] = join_pairs(odd, even); }
 };

@@ -136,6 +136,28 @@ HADAL_INLINE void store_bf16_some(uint16_t* p, f32x16 a, int64_t n) {
   __builtin_memcpy(p, buffer, static_cast<size_t>(n) * sizeof(uint16_t));
 }
 
+// The lanes of one register: half of them.
+#define HADAL_LANE_PARTS 2
+constexpr int kLaneParts = HADAL_LANE_PARTS;
+struct f32part {
+  __m256 v;
+  f32part() = default;
+  HADAL_INLINE explicit f32part(float x) : v(_mm256_set1_ps(x)) {}
+  HADAL_INLINE f32part(__m256 x) : v(x) {}  // NOLINT: the register is the number
+};
+HADAL_INLINE f32part fma(f32part a, f32part b, f32part c) {
+  return _mm256_fmadd_ps(a.v, b.v, c.v);
+}
+HADAL_INLINE f32part load_part(const float* p, int part) {
+  return _mm256_loadu_ps(p + 8 * part);
+}
+HADAL_INLINE f32part load_part(const f32x16& a, int part) {
+  return part == 0 ? a.lo : a.hi;
+}
+HADAL_INLINE void store_part(f32x16& a, int part, f32part x) {
+  (part == 0 ? a.lo : a.hi) = x.v;
+}
+
 // Lane l takes lane l ^ distance.
 template <int distance>
 HADAL_INLINE f32x16 swap_lanes(f32x16 a) {

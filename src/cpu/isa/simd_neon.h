@@ -141,6 +141,28 @@ HADAL_INLINE void store_bf16_some(uint16_t* p, f32x16 a, int64_t n) {
   __builtin_memcpy(p, buffer, static_cast<size_t>(n) * sizeof(uint16_t));
 }
 
+// The lanes of one register: a quarter of them.
+#define HADAL_LANE_PARTS 4
+constexpr int kLaneParts = HADAL_LANE_PARTS;
+struct f32part {
+  float32x4_t v;
+  f32part() = default;
+  HADAL_INLINE explicit f32part(float x) : v(vdupq_n_f32(x)) {}
+  HADAL_INLINE f32part(float32x4_t x) : v(x) {}  // NOLINT: the register is the number
+};
+HADAL_INLINE f32part fma(f32part a, f32part b, f32part c) {
+  return vfmaq_f32(c.v, a.v, b.v);
+}
+HADAL_INLINE f32part load_part(const float* p, int part) {
+  return vld1q_f32(p + 4 * part);
+}
+HADAL_INLINE f32part load_part(const f32x16& a, int part) {
+  return a.q[part];
+}
+HADAL_INLINE void store_part(f32x16& a, int part, f32part x) {
+  a.q[part] = x.v;
+}
+
 // Lane l takes lane l ^ distance.
 template <int distance>
 HADAL_INLINE f32x16 swap_lanes(f32x16 a) {
