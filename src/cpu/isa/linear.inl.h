@@ -84,7 +84,7 @@ HADAL_INLINE void few_tile(const std::byte* const (&x)[MT], const uint8_t* const
     for (int r = 0; r < NR; ++r) {
       const uint8_t* at = w[r] + step * D::kBytes;
       // Hardware prefetchers stop at a page's end.
-      __builtin_prefetch(at + ahead);
+      fetch_weights(at + ahead);
       multiply(at, r, step);
     }
   }
@@ -144,7 +144,7 @@ struct NextPanel {
 
   HADAL_INLINE void fetch_line() {
     if (rows == 0) return;
-    __builtin_prefetch(row + line * 64);
+    fetch_weights(row + line * 64);
     if (++line < lines) return;
     line = 0;
     row += stride;

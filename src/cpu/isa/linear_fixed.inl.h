@@ -119,13 +119,13 @@ HADAL_INLINE void decode_fixed(FixedWeights& out, const FixedRow& row, int64_t c
   for (int m = 0; m < 4; ++m) {
     words[m] = load_bytes(row.codes + 64 * m);
     // Hardware prefetchers stop at a page's end.
-    __builtin_prefetch(row.codes + 64 * m + codes_ahead);
+    fetch_weights(row.codes + 64 * m + codes_ahead);
   }
   cross_words(words);
 #pragma GCC unroll 4
   for (int j = 0; j < 4; ++j) fp4_multiples(words[j], out.multiples[j], out.multiples[4 + j]);
   out.scale = load_powers_crossed(row.scales);
-  __builtin_prefetch(row.scales + scales_ahead);
+  fetch_weights(row.scales + scales_ahead);
 }
 
 // --- Products
