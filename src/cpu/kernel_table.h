@@ -15,7 +15,7 @@ namespace hadal {
 
 constexpr int kMaxKernelStreams = 16;  // hyper-connection streams
 constexpr int kMaxAttendHeads = 64;    // heads of all queries of one call of attend
-constexpr int kMaxFewTokens = 4;       // tokens of a linear tile that need its scratch
+constexpr int kMaxFewTokens = 16;      // tokens of a linear tile that need its scratch
 
 // The values of WeightFormat (tensor/weight.h).
 enum class KernelFormat : uint8_t { kF32, kBF16, kFP8, kFP4 };

@@ -303,8 +303,11 @@ void many(const LinearTile& tile) {
 
 template <class P, KernelFormat format>
 HADAL_INLINE void linear_as(const LinearTile& tile) {
-  static_assert(kFewTokens <= kMaxFewTokens);
-  if (tile.tokens > kFewTokens) return many<P, format>(tile);
+  // More go through decoded panels. Pairs decode so cheaply that doing it again for every four tokens costs
+  // less than panels do.
+  constexpr int64_t kFew = P::kElements == 32 ? kMaxFewTokens : kFewTokens;
+  static_assert(kFew <= kMaxFewTokens);
+  if (tile.tokens > kFew) return many<P, format>(tile);
   const std::byte* const* x = tile.x;
   const std::byte* scaled[kMaxFewTokens];
   if constexpr (format == KernelFormat::kFP8) {

@@ -19,7 +19,7 @@ struct alignas(64) FixedGroup {
   float unit[16];                               // half of 2^e, or NaN, or 0 if all are 0
   int32_t offset[16];                           // an eighth of what weights of -12 would add,
   int32_t remainder[16];                        // and what that leaves
-  uint8_t has_rest[16];                         // 1, 0 by lane
+  uint8_t rests[16];                            // by lane, bit w: a rest of word w is not 0
 };
 static_assert(sizeof(FixedGroup) == 1792);
 
@@ -52,7 +52,8 @@ HADAL_INLINE float fixed_integers(int32_t (&v)[32], const uint16_t* x) {
 }
 
 HADAL_INLINE void put_fixed_block(FixedGroup& out, int64_t lane, const int32_t (&v)[32], float unit) {
-  int32_t sum = 0, rests = 0;
+  int32_t sum = 0;
+  uint32_t rests = 0;
   for (int i = 0; i < 32; ++i) {
     const int32_t upper = v[i] >> 3, low = static_cast<int8_t>(upper & 0xff), rest = v[i] & 7;
     const int64_t word = i / 8 + 4 * (i & 1), at = 4 * lane + i / 2 % 4;
@@ -60,13 +61,13 @@ HADAL_INLINE void put_fixed_block(FixedGroup& out, int64_t lane, const int32_t (
     out.low[word][at] = static_cast<int8_t>(low);
     out.rest[word][at] = static_cast<int8_t>(rest);
     sum += v[i];
-    rests |= rest;
+    rests |= uint32_t{rest != 0} << word;
   }
   const int32_t added = -kFp4Offset * sum;
   out.unit[lane] = unit;
   out.offset[lane] = added >> 3;
   out.remainder[lane] = added & 7;
-  out.has_rest[lane] = rests != 0;
+  out.rests[lane] = static_cast<uint8_t>(rests);
 }
 
 // x: bf16. Parts of a row may be prepared at the same time: each writes its lanes alone.
@@ -137,21 +138,28 @@ HADAL_INLINE void load_digits(FixedDigits& out, const int8_t (&digits)[8][64]) {
   for (int i = 0; i < 8; ++i) out[i] = load_bytes(digits[i]);
 }
 
-HADAL_INLINE bool any_rest(const FixedGroup& x) {
-  uint64_t flags[2];
-  __builtin_memcpy(flags, x.has_rest, sizeof flags);
-  return (flags[0] | flags[1]) != 0;
+// Bit w: some lane has a rest in word w. Few activations that were rounded to FP8 have any.
+HADAL_INLINE uint32_t rest_words(const FixedGroup& x) {
+  uint64_t lanes[2];
+  __builtin_memcpy(lanes, x.rests, sizeof lanes);
+  uint64_t words = lanes[0] | lanes[1];
+  words |= words >> 32;
+  words |= words >> 16;
+  words |= words >> 8;
+  return static_cast<uint32_t>(words & 0xff);
 }
 
-// Each lane's sum continued by the products of its block. high, low: digits of x.
+// Each lane's sum continued by the products of its block. high, low: digits of x; rests: its rest_words.
 template <bool has_rest>
 HADAL_INLINE f32x16 fixed_step(f32x16 acc, const FixedWeights& w, const FixedGroup& x,
-                               const FixedDigits& high, const FixedDigits& low) {
+                               const FixedDigits& high, const FixedDigits& low, uint32_t rests) {
   i32x16 sum = shift_left<3>(dot_digits(load_words(x.offset), w.multiples, high, low));
   if constexpr (has_rest) {
-    FixedDigits rest;
-    load_digits(rest, x.rest);
-    sum = dot_bytes(sum, w.multiples, rest) + load_words(x.remainder);
+    i32x16 rest = load_words(x.remainder);
+#pragma GCC unroll 8
+    for (int i = 0; i < 8; ++i)
+      if ((rests >> i & 1) != 0) rest = dot_bytes(rest, w.multiples[i], load_bytes(x.rest[i]));
+    sum = sum + rest;
   }
   return fma(to_float(sum), load(x.unit) * w.scale, acc);
 }
@@ -159,7 +167,7 @@ HADAL_INLINE f32x16 fixed_step(f32x16 acc, const FixedWeights& w, const FixedGro
 // The same for `rows` rows; fetches `next`, what x is the next time.
 template <bool has_rest>
 HADAL_INLINE void fixed_steps(f32x16* acc, const FixedWeights* w, const FixedGroup& x, const FixedGroup& next,
-                              int64_t rows) {
+                              int64_t rows, uint32_t rests) {
   const auto* lines = reinterpret_cast<const uint8_t*>(&next);
   FixedDigits high, low;
   load_digits(high, x.high);
@@ -167,7 +175,7 @@ HADAL_INLINE void fixed_steps(f32x16* acc, const FixedWeights* w, const FixedGro
   for (int64_t r = 0; r < rows; ++r) {
     __builtin_prefetch(lines + 128 * r);
     __builtin_prefetch(lines + 128 * r + 64);
-    acc[r] = fixed_step<has_rest>(acc[r], w[r], x, high, low);
+    acc[r] = fixed_step<has_rest>(acc[r], w[r], x, high, low, rests);
   }
 }
 
@@ -191,8 +199,9 @@ HADAL_INLINE void fixed_rows(const LinearTile& tile, const FixedGroup* const (&x
         load_digits(high, x[t][g].high);
         load_digits(low, x[t][g].low);
         f32x16& sum = acc[t * NR + r];
-        sum = any_rest(x[t][g]) ? fixed_step<true>(sum, w, x[t][g], high, low)
-                                : fixed_step<false>(sum, w, x[t][g], high, low);
+        const uint32_t rests = rest_words(x[t][g]);
+        sum = rests != 0 ? fixed_step<true>(sum, w, x[t][g], high, low, rests)
+                         : fixed_step<false>(sum, w, x[t][g], high, low, rests);
       }
     }
   }
@@ -239,8 +248,9 @@ void fixed_many(const LinearTile& tile) {
           decode_fixed(panel[r], fixed_row(tile, row + r, g, tail), ahead, NR * tile.scale_stride);
         for (int64_t t = 0; t < tokens; ++t) {
           const FixedGroup &x = group(first + t, g), &next = group(first + (t + 1 < tokens ? t + 1 : 0), g);
-          any_rest(x) ? fixed_steps<true>(acc[t], panel, x, next, rows)
-                      : fixed_steps<false>(acc[t], panel, x, next, rows);
+          const uint32_t rests = rest_words(x);
+          rests != 0 ? fixed_steps<true>(acc[t], panel, x, next, rows, rests)
+                     : fixed_steps<false>(acc[t], panel, x, next, rows, rests);
         }
       }
       for (int64_t t = 0; t < tokens; ++t) {

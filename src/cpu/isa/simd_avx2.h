@@ -341,9 +341,11 @@ HADAL_INLINE __m256i dot_half(__m256i acc, const bytes64 (&a)[8], const bytes64 
   halves_of<half>(y, b);
   return dot_bytes(acc, x, y);
 }
-// acc + the sum over i of a[i] . b[i], four bytes to a lane; a: below 25, b: signed.
-HADAL_INLINE i32x16 dot_bytes(i32x16 acc, const bytes64 (&a)[8], const bytes64 (&b)[8]) {
-  return {dot_half<&bytes64::lo>(acc.lo, a, b), dot_half<&bytes64::hi>(acc.hi, a, b)};
+// acc + a . b, four bytes to a lane; a: below 25, b: signed.
+HADAL_INLINE i32x16 dot_bytes(i32x16 acc, bytes64 a, bytes64 b) {
+  const __m256i one = _mm256_set1_epi16(1);
+  return {_mm256_add_epi32(acc.lo, _mm256_madd_epi16(_mm256_maddubs_epi16(a.lo, b.lo), one)),
+          _mm256_add_epi32(acc.hi, _mm256_madd_epi16(_mm256_maddubs_epi16(a.hi, b.hi), one))};
 }
 // acc + 256 a . high + a . low; half by half, or the registers would not do.
 HADAL_INLINE i32x16 dot_digits(i32x16 acc, const bytes64 (&a)[8], const bytes64 (&high)[8],

@@ -255,13 +255,17 @@ HADAL_INLINE void fp4_multiples(bytes64 codes, bytes64& low, bytes64& high) {
 #endif
 }
 
-// acc + the sum over i of a[i] . b[i], four bytes to a lane; a: below 25, b: signed.
-HADAL_INLINE i32x16 dot_bytes(i32x16 acc, const bytes64 (&a)[8], const bytes64 (&b)[8]) {
+// acc + a . b, four bytes to a lane; a: below 25, b: signed.
+HADAL_INLINE i32x16 dot_bytes(i32x16 acc, bytes64 a, bytes64 b) {
 #if HADAL_BYTE_DOT
-#pragma GCC unroll 8
-  for (int i = 0; i < 8; ++i) acc.v = _mm512_dpbusd_epi32(acc.v, a[i].v, b[i].v);
-  return acc;
+  return {_mm512_dpbusd_epi32(acc.v, a.v, b.v)};
 #else
+  return acc + i32x16{_mm512_madd_epi16(_mm512_maddubs_epi16(a.v, b.v), _mm512_set1_epi16(1))};
+#endif
+}
+#if !HADAL_BYTE_DOT
+// The same for all a[i] . b[i].
+HADAL_INLINE i32x16 dot_bytes(i32x16 acc, const bytes64 (&a)[8], const bytes64 (&b)[8]) {
   // Four products of a lane's half fit sixteen bits.
 #pragma GCC unroll 2
   for (int i = 0; i < 8; i += 4) {
@@ -271,8 +275,8 @@ HADAL_INLINE i32x16 dot_bytes(i32x16 acc, const bytes64 (&a)[8], const bytes64 (
     acc.v = _mm512_add_epi32(acc.v, _mm512_madd_epi16(sum, _mm512_set1_epi16(1)));
   }
   return acc;
-#endif
 }
+#endif
 // acc + 256 a . high + a . low
 HADAL_INLINE i32x16 dot_digits(i32x16 acc, const bytes64 (&a)[8], const bytes64 (&high)[8],
                                const bytes64 (&low)[8]) {

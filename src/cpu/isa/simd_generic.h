@@ -299,18 +299,22 @@ HADAL_INLINE void fp4_multiples(const bytes64& codes, bytes64& low, bytes64& hig
   }
 }
 
-// acc + the sum over i of a[i] . b[i], four bytes to a lane; a: below 25, b: signed.
-HADAL_INLINE i32x16 dot_bytes(i32x16 acc, const bytes64 (&a)[8], const bytes64 (&b)[8]) {
-  for (int i = 0; i < 8; ++i)
-    for (int l = 0; l < 16; ++l)
-      for (int j = 4 * l; j < 4 * l + 4; ++j)
-        acc.v[l] += static_cast<uint32_t>(a[i].v[j] * static_cast<int8_t>(b[i].v[j]));
+// acc + a . b, four bytes to a lane; a: below 25, b: signed.
+HADAL_INLINE i32x16 dot_bytes(i32x16 acc, const bytes64& a, const bytes64& b) {
+  for (int l = 0; l < 16; ++l)
+    for (int j = 4 * l; j < 4 * l + 4; ++j)
+      acc.v[l] += static_cast<uint32_t>(a.v[j] * static_cast<int8_t>(b.v[j]));
   return acc;
 }
 // acc + 256 a . high + a . low
 HADAL_INLINE i32x16 dot_digits(const i32x16& acc, const bytes64 (&a)[8], const bytes64 (&high)[8],
                                const bytes64 (&low)[8]) {
-  return shift_left<8>(dot_bytes(splat(0), a, high)) + dot_bytes(acc, a, low);
+  i32x16 upper = splat(0), lower = acc;
+  for (int i = 0; i < 8; ++i) {
+    upper = dot_bytes(upper, a[i], high[i]);
+    lower = dot_bytes(lower, a[i], low[i]);
+  }
+  return shift_left<8>(upper) + lower;
 }
 
 // Crossed: lane 4i + m takes what is number 4m + i.

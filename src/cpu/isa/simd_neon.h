@@ -298,7 +298,7 @@ HADAL_INLINE void fp4_multiples(bytes64 codes, bytes64& low, bytes64& high) {
   }
 }
 
-// acc + the sum over i of a[i] . b[i], four bytes to a lane; a: below 25, b: signed.
+// acc + the sum over i of a[i] . b[i], four bytes to a lane; a: below 25, b: signed. Quarter q of each.
 HADAL_INLINE uint32x4_t dot_bytes(uint32x4_t acc, const bytes64 (&a)[8], const bytes64 (&b)[8], int q) {
   // Four products of a lane's half fit sixteen bits.
 #pragma GCC unroll 2
@@ -314,8 +314,14 @@ HADAL_INLINE uint32x4_t dot_bytes(uint32x4_t acc, const bytes64 (&a)[8], const b
   }
   return acc;
 }
-HADAL_INLINE i32x16 dot_bytes(i32x16 acc, const bytes64 (&a)[8], const bytes64 (&b)[8]) {
-  HADAL_QUADS(i32x16, dot_bytes(acc.q[i], a, b, i));
+HADAL_INLINE uint32x4_t dot_bytes(uint32x4_t acc, uint8x16_t a, uint8x16_t b) {
+  const int8x16_t x = vreinterpretq_s8_u8(a), y = vreinterpretq_s8_u8(b);
+  const int16x8_t low = vmull_s8(vget_low_s8(x), vget_low_s8(y)), high = vmull_high_s8(x, y);
+  return vaddq_u32(acc, vreinterpretq_u32_s32(vpaddq_s32(vpaddlq_s16(low), vpaddlq_s16(high))));
+}
+// acc + a . b
+HADAL_INLINE i32x16 dot_bytes(i32x16 acc, const bytes64& a, const bytes64& b) {
+  HADAL_QUADS(i32x16, dot_bytes(acc.q[i], a.q[i], b.q[i]));
 }
 // acc + 256 a . high + a . low
 HADAL_INLINE i32x16 dot_digits(i32x16 acc, const bytes64 (&a)[8], const bytes64 (&high)[8],
