@@ -161,6 +161,7 @@ HADAL_INLINE void join_rows(std::byte* out, const std::byte* rows, int64_t row_b
 template <class P>
 HADAL_INLINE void attend_as(const AttendTile& t) {
   constexpr bool kJoin = P::kElements == 32;
+  constexpr int kRows = Panel<P>::kRows;
   const KernelFormat format = row_weight_format(t.layout.format);
   const int64_t heads = t.queries * t.heads, n_keys = t.own_keys + t.shared_keys;
   const AttendPlan plan(t.layout, t.q_bf16, heads, n_keys);
@@ -205,15 +206,15 @@ HADAL_INLINE void attend_as(const AttendTile& t) {
   // Scores at [h][s], the padding row's score at place 0.
   for_blocks([&](int64_t query, int64_t queries, int64_t from, int64_t to) HADAL_LAMBDA_INLINE {
     decode_block(query, from, to);
-    for (int64_t s = from; s < to; s += kPanelRows) {
-      const int64_t some = to - s < kPanelRows ? to - s : kPanelRows;
+    for (int64_t s = from; s < to; s += kRows) {
+      const int64_t some = to - s < kRows ? to - s : kRows;
       // Past the last row stands what an earlier block left, or nothing yet: zeros keep it defined.
-      for (int64_t r = some; r < kPanelRows; ++r)
+      for (int64_t r = some; r < kRows; ++r)
         __builtin_memset(rows + (s - from + r) * plan.row_bytes, 0, static_cast<size_t>(plan.row_bytes));
       const int64_t first = query * t.heads, count = queries * t.heads;
       panel_tokens<P, kTileRows>(q + first, count, 0, rows + (s - from) * plan.row_bytes, plan.row_bytes,
                                  round_up(some, kTileRows), vecs, acc, true);
-      panel_sums(acc, count, some, scores + first * plan.score_stride + s, plan.score_stride);
+      panel_sums<kRows>(acc, count, some, scores + first * plan.score_stride + s, plan.score_stride);
     }
   });
   float denominator[kMaxAttendHeads];

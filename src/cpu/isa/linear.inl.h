@@ -136,6 +136,21 @@ void few(const LinearTile& tile, const std::byte* const* tokens_x, int64_t first
 // --- Many tokens
 // -----------------------------------------------------------------------------------------------------
 
+// The rows and vectors of a panel, which stays in the L1 cache beside some tokens. Long rows load and store
+// their sums seldom.
+template <class P>
+struct Panel {
+  static constexpr int kRows = kPanelRows;
+  static constexpr int64_t kVecs = 32;
+};
+#if HADAL_BF16_DOT
+template <>
+struct Panel<Pairs> {
+  static constexpr int kRows = kPairPanelRows;
+  static constexpr int64_t kVecs = 64;
+};
+#endif
+
 // Lines of the next panel, fetched one per step of the tiles while this one is multiplied.
 struct NextPanel {
   const uint8_t* row = nullptr;
@@ -192,7 +207,7 @@ HADAL_INLINE void panel_tokens(const std::byte* const* x, int64_t tokens, int64_
   const auto tile = [&]<int MT>() HADAL_LAMBDA_INLINE {
     for (int64_t r = 0; r < rows; r += NR)
       panel_tile<P, MT, NR>(x + t, offset, panel + r * panel_stride, panel_stride, vecs,
-                            acc + t * kPanelRows + r, kPanelRows, start, next);
+                            acc + t * Panel<P>::kRows + r, Panel<P>::kRows, start, next);
     t += MT;
   };
   while (t + kPanelTokens <= tokens) tile.template operator()<kPanelTokens>();
@@ -211,19 +226,19 @@ HADAL_INLINE void tree_sums(float* out, f32x16* acc, int n) {
   n == 16 ? store(out, sums) : store_some(out, sums, n);
 }
 
-// acc [tokens][kPanelRows] to out [tokens][rows]. acc has room for sixteen more.
+// acc [tokens][kRows] to out [tokens][rows]. acc has room for sixteen more.
+template <int kRows>
 HADAL_INLINE void panel_sums(f32x16* acc, int64_t tokens, int64_t rows, float* out, int64_t out_stride) {
-  const int64_t n = tokens * kPanelRows;
+  const int64_t n = tokens * kRows;
   for (int64_t i = 0; i < n; i += 16) {
     alignas(64) float sums[16];
     tree_sums(sums, acc + i, static_cast<int>(n - i < 16 ? n - i : 16));
     for (int64_t j = i; j < n && j < i + 16; ++j)
-      if (j % kPanelRows < rows) out[j / kPanelRows * out_stride + j % kPanelRows] = sums[j - i];
+      if (j % kRows < rows) out[j / kRows * out_stride + j % kRows] = sums[j - i];
   }
 }
 
 constexpr int64_t kManyTokens = 64;  // tokens between two decodings of a panel
-constexpr int64_t kBlockK = 512;     // elements of K in a panel: it stays in L1 beside some tokens
 
 template <class P, KernelFormat format>
 HADAL_INLINE void decode_panel_row(std::byte* out, const uint8_t* w, const uint8_t* s, int64_t from,
@@ -233,7 +248,7 @@ HADAL_INLINE void decode_panel_row(std::byte* out, const uint8_t* w, const uint8
   int64_t i = from;
   typename P::Vec v[D::kVecs];
   constexpr int64_t kBlock = scale_block(format);
-  float scales[is_scaled(format) ? kBlockK / kBlock : 1];
+  float scales[is_scaled(format) ? Panel<P>::kVecs * P::kElements / kBlock : 1];
   bool normal = true;
   if constexpr (is_scaled(format)) {
     const int64_t blocks = (to - from + kBlock - 1) / kBlock;
@@ -260,13 +275,14 @@ HADAL_INLINE void decode_panel_row(std::byte* out, const uint8_t* w, const uint8
 template <class P, KernelFormat format>
 void many(const LinearTile& tile) {
   using D = Decoder<typename P::Decoding, format>;
-  constexpr int64_t kRowBytes = kBlockK / P::kElements * kVecBytes;
-  alignas(64) std::byte panel[kPanelRows * kRowBytes];
-  alignas(64) f32x16 acc[kManyTokens * kPanelRows + 16];
+  constexpr int kRows = Panel<P>::kRows;
+  constexpr int64_t kBlockK = Panel<P>::kVecs * P::kElements, kRowBytes = Panel<P>::kVecs * kVecBytes;
+  alignas(64) std::byte panel[kRows * kRowBytes];
+  alignas(64) f32x16 acc[kManyTokens * kRows + 16];
   for (int64_t token = 0; token < tile.tokens; token += kManyTokens) {
     const int64_t tokens = tile.tokens - token < kManyTokens ? tile.tokens - token : kManyTokens;
-    for (int64_t row = 0; row < tile.rows; row += kPanelRows) {
-      const int64_t rows = tile.rows - row < kPanelRows ? tile.rows - row : kPanelRows;
+    for (int64_t row = 0; row < tile.rows; row += kRows) {
+      const int64_t rows = tile.rows - row < kRows ? tile.rows - row : kRows;
       const int64_t decoded = rows <= 2 ? 2 : (rows + kTileRows - 1) / kTileRows * kTileRows;
       for (int64_t from = 0; from < tile.k; from += kBlockK) {
         const int64_t to = from + kBlockK < tile.k ? from + kBlockK : tile.k;
@@ -285,9 +301,9 @@ void many(const LinearTile& tile) {
           const bool same_rows = to < tile.k;
           next.row = reinterpret_cast<const uint8_t*>(tile.w) +
                      (same_rows ? row * tile.row_stride + to / D::kStep * D::kBytes
-                                : (row + kPanelRows) * tile.row_stride);
+                                : (row + kRows) * tile.row_stride);
           next.stride = tile.row_stride;
-          next.rows = same_rows ? rows : kPanelRows;
+          next.rows = same_rows ? rows : kRows;
           next.lines = kBlockK / D::kStep * D::kBytes / 64;
         }
         if (rows <= 2)
@@ -296,7 +312,7 @@ void many(const LinearTile& tile) {
           panel_tokens<P, kTileRows>(tile.x + token, tokens, offset, panel, kRowBytes, decoded, vecs, acc,
                                      from == 0, next);
       }
-      panel_sums(acc, tokens, rows, tile.out + token * tile.out_stride + row, tile.out_stride);
+      panel_sums<kRows>(acc, tokens, rows, tile.out + token * tile.out_stride + row, tile.out_stride);
     }
   }
 }
