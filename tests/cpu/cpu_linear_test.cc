@@ -32,7 +32,7 @@ TEST_F(CpuLinear, SizesAndTails) {
   for (const WeightFormat format : kFormats)
     for (const DType dtype : kBoth)
       for (const int64_t k : {1, 15, 31, 32, 63, 64, 65, 127, 160, 191, 257})
-        for (const int64_t tokens : {1, 2, 5}) {
+        for (const int64_t tokens : {1, 2, 5, 17}) {
           if (format == WeightFormat::kFP4 && k % 32 != 0) continue;
           expect_same(describe(format, dtype, tokens, 11, k), [&](OpCase& c) {
             c.ops().matmul(c.output("out", dtype, {tokens, 11}), c.tensor(dtype, {tokens, k}),
@@ -44,7 +44,7 @@ TEST_F(CpuLinear, SizesAndTails) {
 TEST_F(CpuLinear, TokensAndRows) {
   for (const WeightFormat format : kFormats)
     for (const DType dtype : kBoth)
-      for (const int64_t tokens : {1, 2, 3, 4, 6, 7, 8, 13, 65, 67})
+      for (const int64_t tokens : {1, 2, 3, 4, 6, 7, 8, 13, 16, 17, 65, 67})
         for (const int64_t rows : {1, 6, 130}) {
           if (tokens > 8 && rows != 130) continue;
           expect_same(describe(format, dtype, tokens, rows, 96), [&](OpCase& c) {
@@ -58,7 +58,7 @@ TEST_F(CpuLinear, TokensAndRows) {
 TEST_F(CpuLinear, Deep) {
   for (const WeightFormat format : kFormats)
     for (const DType dtype : kBoth)
-      for (const int64_t tokens : {1, 2, 4, 9})
+      for (const int64_t tokens : {1, 2, 4, 9, 18})
         expect_same(describe(format, dtype, tokens, 9, 4128), [&](OpCase& c) {
           c.ops().matmul(c.output("out", dtype, {tokens, 9}), c.tensor(dtype, {tokens, 4128}),
                          c.weight(format, 9, 4128));
@@ -70,7 +70,7 @@ TEST_F(CpuLinear, Extremes) {
   for (const WeightFormat format : kFormats)
     for (const DType dtype : kBoth)
       for (const Spread spread : kSpreads)
-        for (const int64_t tokens : {1, 3, 9})
+        for (const int64_t tokens : {1, 3, 9, 18})
           for (const bool wide : {false, true})
             expect_same(describe(format, dtype, tokens, 40, 160), [&](OpCase& c) {
               c.ops().matmul(c.output("out", dtype, {tokens, 40}), c.tensor(dtype, {tokens, 160}, spread),
@@ -148,7 +148,7 @@ TEST_F(CpuLinear, IntegersOfExtremes) {
 
 TEST_F(CpuLinear, EveryE4m3Code) {
   for (const DType dtype : kBoth)
-    for (const int64_t tokens : {1, 9})
+    for (const int64_t tokens : {1, 9, 17})
       expect_same("e4m3 codes", [&](OpCase& c) {
         // One weight per row that counts: the output is the code's value times x.
         Weight w = c.weight(WeightFormat::kFP8, 256, 64);
@@ -190,7 +190,7 @@ TEST_F(CpuLinear, NoTokens) {
 TEST_F(CpuLinear, Grouped) {
   for (const WeightFormat format : kFormats)
     for (const DType dtype : kBoth)
-      for (const int64_t tokens : {1, 2, 10})
+      for (const int64_t tokens : {1, 2, 18})
         for (const int64_t rows : {8, 100, 128})
           expect_same(describe(format, dtype, tokens, rows, 192), [&](OpCase& c) {
             c.ops().grouped_matmul(c.output("out", dtype, {tokens, 3, rows}, 1),

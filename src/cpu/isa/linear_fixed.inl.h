@@ -2,8 +2,8 @@
 //
 // An activation is v * 2^e with the e of its block, -2^18 < v < 2^18, and v = 8 (256 high + low) + rest with
 // high and low in a signed byte and rest from 0 to 7. A weight, twice its e2m1 value plus 12, is a byte
-// without sign. Three byte dot products at most give the sum over a block, less what the 12 added; `rest` is
-// zero for most groups of activations rounded to FP8, and then left out.
+// without sign. Byte dot products give the sum over a block, less what the 12 added; few activations that
+// were rounded to FP8 have a rest, and words of a group without any are left out.
 #pragma once
 
 namespace hadal::HADAL_ISA {
@@ -138,7 +138,7 @@ HADAL_INLINE void load_digits(FixedDigits& out, const int8_t (&digits)[8][64]) {
   for (int i = 0; i < 8; ++i) out[i] = load_bytes(digits[i]);
 }
 
-// Bit w: some lane has a rest in word w. Few activations that were rounded to FP8 have any.
+// Bit w: some lane has a rest in word w.
 HADAL_INLINE uint32_t rest_words(const FixedGroup& x) {
   uint64_t lanes[2];
   __builtin_memcpy(lanes, x.rests, sizeof lanes);

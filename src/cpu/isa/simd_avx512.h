@@ -458,21 +458,6 @@ HADAL_INLINE bool decode_fp8_scaled(const uint8_t* p, uint8_t scale, bf16x32 (&o
   return true;
 }
 
-// 64 bytes of e2m1, words of four codes each: vector i takes the codes i of all words.
-HADAL_INLINE void decode_fp4_step(const uint8_t* p, bf16x32 (&out)[4]) {
-  // The look-up takes five bits of a word, so entries come twice.
-  const __m512i table = _mm512_broadcast_i64x4(
-      _mm256_setr_epi16(0, 0x3f00, 0x3f80, 0x3fc0, 0x4000, 0x4040, 0x4080, 0x40c0, static_cast<short>(0x8000),
-                        static_cast<short>(0xbf00), static_cast<short>(0xbf80), static_cast<short>(0xbfc0),
-                        static_cast<short>(0xc000), static_cast<short>(0xc040), static_cast<short>(0xc080),
-                        static_cast<short>(0xc0c0)));
-  const __m512i codes = _mm512_loadu_si512(p);
-  out[0] = {_mm512_permutexvar_epi16(codes, table)};
-  out[1] = {_mm512_permutexvar_epi16(_mm512_srli_epi16(codes, 4), table)};
-  out[2] = {_mm512_permutexvar_epi16(_mm512_srli_epi16(codes, 8), table)};
-  out[3] = {_mm512_permutexvar_epi16(_mm512_srli_epi16(codes, 12), table)};
-}
-
 // Numbers times a power of two, as an addend to both words of a lane, where results are normal: zeros and
 // NaNs stay.
 HADAL_INLINE bf16x32 add_exponents(bf16x32 a, i32x16 addend) {
