@@ -10,6 +10,7 @@
 #include "cpu/cpu_ops.h"
 #include "cpu/op_case.h"
 #include "cpu/roofline.h"
+#include "measure.h"
 
 namespace hadal {
 namespace {
@@ -68,11 +69,8 @@ void linear(benchmark::State& state, const std::string& isa, int threads, Weight
   const View x = inputs.tensor(dtype, {tokens, kIn}), out = inputs.tensor(dtype, {tokens, kOut});
   size_t at = 0;
   for (auto _ : state) ops.matmul(out, x, weights.layers[at++ % weights.layers.size()]);
-  const double rounds = static_cast<double>(state.iterations());
-  state.counters["bytes"] = benchmark::Counter(rounds * static_cast<double>(weight_bytes(weights.layers[0])),
-                                               benchmark::Counter::kIsRate);
-  state.counters["flops"] = benchmark::Counter(rounds * 2.0 * static_cast<double>(tokens * kIn * kOut),
-                                               benchmark::Counter::kIsRate);
+  bench::set_rate(state, "bytes", static_cast<double>(weight_bytes(weights.layers[0])));
+  bench::set_rate(state, "flops", 2.0 * static_cast<double>(tokens * kIn * kOut));
 }
 
 // Heads of 512 over 128 window rows and so many entries: 512 are those that an indexer selects, 8192 what a
@@ -105,10 +103,7 @@ void attention(benchmark::State& state, const std::string& isa, int threads, int
   args.layout = layout;
   args.segments = {&segment, 1};
   for (auto _ : state) ops.attention(args);
-  state.counters["flops"] =
-      benchmark::Counter(static_cast<double>(state.iterations()) * 4.0 *
-                             static_cast<double>(tokens * heads * kDim * (kWindow + entries)),
-                         benchmark::Counter::kIsRate);
+  bench::set_rate(state, "flops", 4.0 * static_cast<double>(tokens * heads * kDim * (kWindow + entries)));
 }
 
 // Scores and selection of a number of tokens at 64 K positions: heads of 128 over 16,384 entries.
@@ -132,11 +127,8 @@ void index_select(benchmark::State& state, const std::string& isa, int threads, 
   args.layout = layout;
   args.segments = {&segment, 1};
   for (auto _ : state) ops.index_select(args);
-  const double rounds = static_cast<double>(state.iterations());
-  state.counters["flops"] = benchmark::Counter(
-      rounds * 2.0 * static_cast<double>(tokens * heads * kDim * kEntries), benchmark::Counter::kIsRate);
-  state.counters["bytes"] = benchmark::Counter(rounds * static_cast<double>(kEntries * layout.bytes()),
-                                               benchmark::Counter::kIsRate);
+  bench::set_rate(state, "flops", 2.0 * static_cast<double>(tokens * heads * kDim * kEntries));
+  bench::set_rate(state, "bytes", static_cast<double>(kEntries * layout.bytes()));
 }
 
 // What the machine can do at most: time has no meaning here, the counters have.
@@ -201,8 +193,5 @@ void register_all() {
 
 int main(int argc, char** argv) {
   hadal::register_all();
-  benchmark::Initialize(&argc, argv);
-  if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 1;
-  benchmark::RunSpecifiedBenchmarks();
-  return 0;
+  return hadal::bench::run_registered(argc, argv);
 }

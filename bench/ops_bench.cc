@@ -11,6 +11,7 @@
 
 #include "cpu/cpu_ops.h"
 #include "cpu/op_case.h"
+#include "measure.h"
 
 namespace hadal {
 namespace {
@@ -215,12 +216,8 @@ void measure(benchmark::State& state, const std::string& isa, int threads, MakeC
   OpCase inputs(ops, 1);
   const OpCall call = make(inputs, tokens);
   for (auto _ : state) call.run();
-  const auto rate = [&](int64_t once) {
-    return benchmark::Counter(static_cast<double>(state.iterations()) * static_cast<double>(once),
-                              benchmark::Counter::kIsRate);
-  };
-  state.counters["bytes"] = rate(call.bytes);
-  if (call.flops > 0) state.counters["flops"] = rate(call.flops);
+  bench::set_rate(state, "bytes", static_cast<double>(call.bytes));
+  if (call.flops > 0) bench::set_rate(state, "flops", static_cast<double>(call.flops));
 }
 
 void register_all() {
@@ -239,8 +236,5 @@ void register_all() {
 
 int main(int argc, char** argv) {
   hadal::register_all();
-  benchmark::Initialize(&argc, argv);
-  if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 1;
-  benchmark::RunSpecifiedBenchmarks();
-  return 0;
+  return hadal::bench::run_registered(argc, argv);
 }

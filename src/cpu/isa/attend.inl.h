@@ -10,10 +10,6 @@ namespace {
 
 constexpr int64_t kKeyBlock = 768;  // decoded rows kept at a time: up to so many are decoded only once
 
-HADAL_INLINE int64_t round_up(int64_t n, int64_t to) {
-  return (n + to - 1) / to * to;
-}
-
 // Where things lie in the scratch memory.
 struct AttendPlan {
   int64_t row_bytes;     // of a prepared row of q or of the keys

@@ -30,5 +30,9 @@ namespace {
 // Twice the e2m1 values by their codes, plus 12: bytes without a sign.
 constexpr int kFp4Offset = 12;
 alignas(16) constexpr uint8_t kFp4Multiples[16] = {12, 13, 14, 15, 16, 18, 20, 24, 12, 11, 10, 9, 8, 6, 4, 0};
+
+HADAL_INLINE int64_t round_up(int64_t n, int64_t to) {
+  return (n + to - 1) / to * to;
+}
 }  // namespace
 }  // namespace hadal::HADAL_ISA

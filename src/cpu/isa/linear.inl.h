@@ -45,7 +45,7 @@ HADAL_INLINE bool exact_apart(const LinearTile& tile) {
 template <class P>
 HADAL_INLINE void rescale(std::byte* out, const std::byte* x, int64_t k, const uint8_t* codes) {
   constexpr int64_t kBlockVecs = 128 / P::kElements;
-  const int64_t vecs = (k + 63) / 64 * 64 / P::kElements;
+  const int64_t vecs = round_up(k, 64) / P::kElements;
   for (int64_t v = 0; v < vecs; ++v) {
     const f32x16 factor(e8m0(codes[v / kBlockVecs]));
     if constexpr (P::kElements == 16) {
@@ -283,7 +283,7 @@ void many(const LinearTile& tile) {
     const int64_t tokens = tile.tokens - token < kManyTokens ? tile.tokens - token : kManyTokens;
     for (int64_t row = 0; row < tile.rows; row += kRows) {
       const int64_t rows = tile.rows - row < kRows ? tile.rows - row : kRows;
-      const int64_t decoded = rows <= 2 ? 2 : (rows + kTileRows - 1) / kTileRows * kTileRows;
+      const int64_t decoded = rows <= 2 ? 2 : round_up(rows, kTileRows);
       for (int64_t from = 0; from < tile.k; from += kBlockK) {
         const int64_t to = from + kBlockK < tile.k ? from + kBlockK : tile.k;
         const int64_t vecs = (to - from + D::kStep - 1) / D::kStep * D::kVecs;

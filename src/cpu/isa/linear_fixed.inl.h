@@ -208,10 +208,10 @@ HADAL_INLINE void fixed_rows(const LinearTile& tile, const FixedGroup* const (&x
 }
 
 template <int MT>
-void fixed_few(const LinearTile& tile, int64_t first) {
+void fixed_few(const LinearTile& tile) {
   constexpr int NR = kFixedRows;
   const FixedGroup* x[MT];
-  for (int t = 0; t < MT; ++t) x[t] = reinterpret_cast<const FixedGroup*>(tile.x[first + t]);
+  for (int t = 0; t < MT; ++t) x[t] = reinterpret_cast<const FixedGroup*>(tile.x[t]);
   const int64_t apart = rows_apart(tile, NR);
   for (int64_t block = 0; block < tile.rows; block += NR * apart)
     for (int64_t row = block; row < block + apart && row < tile.rows; ++row) {
@@ -220,7 +220,7 @@ void fixed_few(const LinearTile& tile, int64_t first) {
       fixed_rows<MT, NR>(tile, x, row, apart, next, acc);
       for (int t = 0; t < MT; ++t)
         for (int r = 0; r < NR && row + r * apart < tile.rows; ++r)
-          tile.out[(first + t) * tile.out_stride + row + r * apart] = tree_sum(cross(acc[t * NR + r]));
+          tile.out[t * tile.out_stride + row + r * apart] = tree_sum(cross(acc[t * NR + r]));
     }
 }
 
@@ -267,13 +267,13 @@ void fixed_many(const LinearTile& tile) {
 void linear_fixed(const LinearTile& tile) {
   switch (tile.tokens) {
     case 1:
-      return fixed_few<1>(tile, 0);
+      return fixed_few<1>(tile);
     case 2:
-      return fixed_few<2>(tile, 0);
+      return fixed_few<2>(tile);
     case 3:
-      return fixed_few<3>(tile, 0);
+      return fixed_few<3>(tile);
     case 4:
-      return fixed_few<4>(tile, 0);
+      return fixed_few<4>(tile);
     default:
       return fixed_many(tile);
   }

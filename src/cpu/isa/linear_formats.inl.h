@@ -17,14 +17,14 @@ struct Lanes {
     return HADAL_ISA::load(reinterpret_cast<const float*>(p));
   }
   static HADAL_INLINE void store(std::byte* p, Vec v) { HADAL_ISA::store(reinterpret_cast<float*>(p), v); }
-  static HADAL_INLINE f32x16 mac(f32x16 acc, Vec x, Vec w) { return fma(x, w, acc); }
+  template <class V>  // f32x16 or f32part
+  static HADAL_INLINE V mac(V acc, V x, V w) {
+    return fma(x, w, acc);
+  }
   using Part = f32part;
   static HADAL_INLINE Part load_part(const std::byte* p, int part) {
     return HADAL_ISA::load_part(reinterpret_cast<const float*>(p), part);
   }
-#if HADAL_LANE_PARTS > 1
-  static HADAL_INLINE f32part mac(f32part acc, Part x, Part w) { return fma(x, w, acc); }
-#endif
   // 32 elements: one vector of the odd ones, one of the even.
   static constexpr int64_t kPairVecs = 2;
   static HADAL_INLINE void split(f32x16 odd, f32x16 even, Vec* out) {

@@ -83,7 +83,7 @@ int64_t prepared_bytes(KernelFormat format, KernelInput input, int64_t k) {
   if (format == KernelFormat::kF32) step = Decoder<Lanes, KernelFormat::kF32>::kStep;
   if (format == KernelFormat::kFP8) step = Decoder<Lanes, KernelFormat::kFP8>::kStep;
   if (format == KernelFormat::kFP4) step = Decoder<Lanes, KernelFormat::kFP4>::kStep;
-  return (k + step - 1) / step * step * (is_pairs(format, input) ? 2 : 4);
+  return round_up(k, step) * (is_pairs(format, input) ? 2 : 4);
 }
 
 void prepare(std::byte* row, ConstRow x, PreparedPart part, KernelFormat format, KernelInput input) {

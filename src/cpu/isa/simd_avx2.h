@@ -137,8 +137,7 @@ HADAL_INLINE void store_bf16_some(uint16_t* p, f32x16 a, int64_t n) {
 }
 
 // The lanes of one register: half of them.
-#define HADAL_LANE_PARTS 2
-constexpr int kLaneParts = HADAL_LANE_PARTS;
+constexpr int kLaneParts = 2;
 struct f32part {
   __m256 v;
   f32part() = default;

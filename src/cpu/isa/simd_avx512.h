@@ -120,20 +120,6 @@ HADAL_INLINE void store_bf16_some(uint16_t* p, f32x16 a, int64_t n) {
                            _mm512_cvtepi32_epi16(_mm512_srli_epi32(_mm512_castps_si512(a.v), 16)));
 }
 
-// The lanes of one register: here all.
-#define HADAL_LANE_PARTS 1
-constexpr int kLaneParts = HADAL_LANE_PARTS;
-using f32part = f32x16;
-HADAL_INLINE f32part load_part(const float* p, int) {
-  return load(p);
-}
-HADAL_INLINE f32part load_part(const f32x16& a, int) {
-  return a;
-}
-HADAL_INLINE void store_part(f32x16& a, int, f32part x) {
-  a = x;
-}
-
 // Lane l takes lane l ^ distance.
 template <int distance>
 HADAL_INLINE f32x16 swap_lanes(f32x16 a) {
@@ -471,3 +457,5 @@ HADAL_INLINE bf16x32 add_exponents(bf16x32 a, i32x16 addend) {
 
 }  // namespace
 }  // namespace hadal::HADAL_ISA
+
+#include "cpu/isa/simd_whole.h"

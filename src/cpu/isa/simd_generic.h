@@ -176,20 +176,6 @@ HADAL_INLINE void store_bf16(uint16_t* p, const f32x16& a) {
   store_bf16_some(p, a, 16);
 }
 
-// The lanes of one register: here all.
-#define HADAL_LANE_PARTS 1
-constexpr int kLaneParts = HADAL_LANE_PARTS;
-using f32part = f32x16;
-HADAL_INLINE f32part load_part(const float* p, int) {
-  return load(p);
-}
-HADAL_INLINE f32part load_part(const f32x16& a, int) {
-  return a;
-}
-HADAL_INLINE void store_part(f32x16& a, int, f32part x) {
-  a = x;
-}
-
 // Lane l takes lane l ^ distance.
 template <int distance>
 HADAL_INLINE f32x16 swap_lanes(const f32x16& a) {
@@ -362,3 +348,5 @@ HADAL_INLINE f32x16 tree_sum16(const f32x16* a) {
 
 }  // namespace
 }  // namespace hadal::HADAL_ISA
+
+#include "cpu/isa/simd_whole.h"

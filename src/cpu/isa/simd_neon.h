@@ -142,8 +142,7 @@ HADAL_INLINE void store_bf16_some(uint16_t* p, f32x16 a, int64_t n) {
 }
 
 // The lanes of one register: a quarter of them.
-#define HADAL_LANE_PARTS 4
-constexpr int kLaneParts = HADAL_LANE_PARTS;
+constexpr int kLaneParts = 4;
 struct f32part {
   float32x4_t v;
   f32part() = default;
