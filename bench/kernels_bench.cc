@@ -67,6 +67,7 @@ void linear(benchmark::State& state, const std::string& isa, int threads, Weight
   const Layers weights(format, cached ? 1 : kStreamBytes, inputs);
   const DType dtype = format == WeightFormat::kF32 ? DType::kF32 : DType::kBF16;
   const View x = inputs.tensor(dtype, {tokens, kIn}), out = inputs.tensor(dtype, {tokens, kOut});
+  if (weights.layers[0].quantised()) ops.fake_quant(x, x, QuantSim::kFp8Block128);  // as the model has them
   size_t at = 0;
   for (auto _ : state) ops.matmul(out, x, weights.layers[at++ % weights.layers.size()]);
   bench::set_rate(state, "bytes", static_cast<double>(weight_bytes(weights.layers[0])));

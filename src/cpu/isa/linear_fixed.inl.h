@@ -107,26 +107,27 @@ HADAL_INLINE FixedRow fixed_row(const LinearTile& tile, int64_t row, int64_t gro
   return {tail.codes, tail.scales};
 }
 
+// Fetches the codes of a group into the L1 cache, and the scales of the four groups that it starts.
+HADAL_INLINE void fetch_group(const LinearTile& tile, int64_t row, int64_t group) {
+  const std::byte* codes = tile.w + row * tile.row_stride + group * kFixedGroupBytes;
+#pragma GCC unroll 4
+  for (int m = 0; m < 4; ++m) __builtin_prefetch(codes + 64 * m);
+  if (group % 4 == 0) __builtin_prefetch(tile.scale + row * tile.scale_stride + 16 * group);
+}
+
 // A group of a row in the order of FixedGroup.
 struct FixedWeights {
   bytes64 multiples[8];
   f32x16 scale;
 };
-// Prefetches what lies so many bytes ahead.
-HADAL_INLINE void decode_fixed(FixedWeights& out, const FixedRow& row, int64_t codes_ahead,
-                               int64_t scales_ahead) {
+HADAL_INLINE void decode_fixed(FixedWeights& out, const FixedRow& row) {
   bytes64 words[4];
 #pragma GCC unroll 4
-  for (int m = 0; m < 4; ++m) {
-    words[m] = load_bytes(row.codes + 64 * m);
-    // Hardware prefetchers stop at a page's end.
-    fetch_weights(row.codes + 64 * m + codes_ahead);
-  }
+  for (int m = 0; m < 4; ++m) words[m] = load_bytes(row.codes + 64 * m);
   cross_words(words);
 #pragma GCC unroll 4
   for (int j = 0; j < 4; ++j) fp4_multiples(words[j], out.multiples[j], out.multiples[4 + j]);
   out.scale = load_powers_crossed(row.scales);
-  fetch_weights(row.scales + scales_ahead);
 }
 
 // --- Products
@@ -164,18 +165,62 @@ HADAL_INLINE f32x16 fixed_step(f32x16 acc, const FixedWeights& w, const FixedGro
   return fma(to_float(sum), load(x.unit) * w.scale, acc);
 }
 
-// The same for `rows` rows; fetches `next`, what x is the next time.
+// sum[j] continued by the digits' products with w[j]; a row's own products wait for each other.
+template <int NR>
+HADAL_INLINE void dot_rows(i32x16 (&sum)[NR], const FixedWeights* w, const FixedDigits& high,
+                           const FixedDigits& low) {
+  if constexpr (NR == 1) {
+    sum[0] = dot_digits(sum[0], w[0].multiples, high, low);
+  } else {
+    i32x16 upper[NR];
+#pragma GCC unroll 2
+    for (int j = 0; j < NR; ++j) upper[j] = splat(0);
+#pragma GCC unroll 8
+    for (int i = 0; i < 8; ++i)
+#pragma GCC unroll 2
+      for (int j = 0; j < NR; ++j) {
+        upper[j] = dot_bytes(upper[j], w[j].multiples[i], high[i]);
+        sum[j] = dot_bytes(sum[j], w[j].multiples[i], low[i]);
+      }
+#pragma GCC unroll 2
+    for (int j = 0; j < NR; ++j) sum[j] = shift_left<8>(upper[j]) + sum[j];
+  }
+}
+
+// fixed_step for `rows` rows, a multiple of kFixedStepRows; fetches `later`.
 template <bool has_rest>
-HADAL_INLINE void fixed_steps(f32x16* acc, const FixedWeights* w, const FixedGroup& x, const FixedGroup& next,
-                              int64_t rows, uint32_t rests) {
-  const auto* lines = reinterpret_cast<const uint8_t*>(&next);
+HADAL_INLINE void fixed_steps(f32x16* acc, const FixedWeights* w, const FixedGroup& x,
+                              const FixedGroup& later, int64_t rows, uint32_t rests) {
+  constexpr int NR = kFixedStepRows;
+  const auto* lines = reinterpret_cast<const uint8_t*>(&later);
   FixedDigits high, low;
   load_digits(high, x.high);
   load_digits(low, x.low);
-  for (int64_t r = 0; r < rows; ++r) {
-    __builtin_prefetch(lines + 128 * r);
-    __builtin_prefetch(lines + 128 * r + 64);
-    acc[r] = fixed_step<has_rest>(acc[r], w[r], x, high, low, rests);
+  const i32x16 offset = load_words(x.offset), remainder = load_words(x.remainder);
+  const f32x16 unit = load(x.unit);
+  for (int64_t r = 0; r < rows; r += NR) {
+#pragma GCC unroll 4
+    for (int i = 0; i < 2 * NR; ++i) __builtin_prefetch(lines + 128 * r + 64 * i);
+    i32x16 sum[NR], rest[NR];
+#pragma GCC unroll 2
+    for (int j = 0; j < NR; ++j) {
+      sum[j] = offset;
+      rest[j] = remainder;
+    }
+    dot_rows<NR>(sum, w + r, high, low);
+    if constexpr (has_rest)
+      for (uint32_t left = rests; left != 0; left &= left - 1) {
+        const int word = __builtin_ctz(left);
+        const bytes64 digits = load_bytes(x.rest[word]);
+#pragma GCC unroll 2
+        for (int j = 0; j < NR; ++j) rest[j] = dot_bytes(rest[j], w[r + j].multiples[word], digits);
+      }
+#pragma GCC unroll 2
+    for (int j = 0; j < NR; ++j) {
+      sum[j] = shift_left<3>(sum[j]);
+      if constexpr (has_rest) sum[j] = sum[j] + rest[j];
+      acc[r + j] = fma(to_float(sum[j]), unit * w[r + j].scale, acc[r + j]);
+    }
   }
 }
 
@@ -192,7 +237,12 @@ HADAL_INLINE void fixed_rows(const LinearTile& tile, const FixedGroup* const (&x
     for (int r = 0; r < NR; ++r) {
       const int64_t real = row + r * apart < tile.rows ? row + r * apart : row;
       FixedWeights w;
-      decode_fixed(w, fixed_row(tile, real, g, tail), next * tile.row_stride, next * tile.scale_stride);
+      const FixedRow bytes = fixed_row(tile, real, g, tail);
+      // Hardware prefetchers stop at a page's end.
+#pragma GCC unroll 4
+      for (int m = 0; m < 4; ++m) fetch_weights(bytes.codes + next * tile.row_stride + 64 * m);
+      fetch_weights(bytes.scales + next * tile.scale_stride);
+      decode_fixed(w, bytes);
 #pragma GCC unroll 4
       for (int t = 0; t < MT; ++t) {
         FixedDigits high, low;
@@ -239,18 +289,26 @@ void fixed_many(const LinearTile& tile) {
     const int64_t tokens = tile.tokens - first < kTokens ? tile.tokens - first : kTokens;
     for (int64_t row = 0; row < tile.rows; row += NR) {
       const int64_t rows = tile.rows - row < NR ? tile.rows - row : NR;
+      const int64_t decoded = round_up(rows, kFixedStepRows);
+      const int64_t ahead = row == 0 ? 3 : 1;  // tokens; the first rows' come from far
       for (int64_t t = 0; t < tokens; ++t)
         for (int r = 0; r < NR; ++r) acc[t][r] = f32x16(0.0f);
       for (int64_t g = 0; g < groups; ++g) {
-        // What comes after: these rows, or the start of the next ones.
-        const int64_t ahead = g + 1 < groups ? kFixedGroupBytes : NR * tile.row_stride - g * kFixedGroupBytes;
-        for (int64_t r = 0; r < rows; ++r)
-          decode_fixed(panel[r], fixed_row(tile, row + r, g, tail), ahead, NR * tile.scale_stride);
+        for (int64_t r = 0; r < decoded; ++r)
+          decode_fixed(panel[r], fixed_row(tile, row + (r < rows ? r : rows - 1), g, tail));
+        // What comes after, some rows a token: these rows' next group, or the start of the next ones.
+        const bool last = g + 1 == groups;
+        const int64_t next_row = last ? row + NR : row, next_group = last ? 0 : g + 1;
+        int64_t fetched = 0;
         for (int64_t t = 0; t < tokens; ++t) {
-          const FixedGroup &x = group(first + t, g), &next = group(first + (t + 1 < tokens ? t + 1 : 0), g);
+          for (; fetched * tokens < NR * (t + 1); ++fetched)
+            fetch_group(tile, next_row + fetched, next_group);
+          const FixedGroup& x = group(first + t, g);
+          const FixedGroup& later = t + ahead < tokens ? group(first + t + ahead, g)
+                                                       : group(first + (t + ahead) % tokens, next_group);
           const uint32_t rests = rest_words(x);
-          rests != 0 ? fixed_steps<true>(acc[t], panel, x, next, rows, rests)
-                     : fixed_steps<false>(acc[t], panel, x, next, rows, rests);
+          rests != 0 ? fixed_steps<true>(acc[t], panel, x, later, decoded, rests)
+                     : fixed_steps<false>(acc[t], panel, x, later, decoded, rests);
         }
       }
       for (int64_t t = 0; t < tokens; ++t) {
