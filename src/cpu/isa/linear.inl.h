@@ -41,22 +41,15 @@ HADAL_INLINE bool exact_apart(const LinearTile& tile) {
          x.highest + codes.highest - 127 <= 254;
 }
 
-// A prepared row times the scales of an FP8 weight.
+// A prepared row times the scales of an FP8 weight, where exact_apart.
 template <class P>
 HADAL_INLINE void rescale(std::byte* out, const std::byte* x, int64_t k, const uint8_t* codes) {
-  constexpr int64_t kBlockVecs = 128 / P::kElements;
+  constexpr int64_t kBlockVecs = kFp8Block / P::kElements;
   const int64_t vecs = round_up(k, 64) / P::kElements;
   for (int64_t v = 0; v < vecs; ++v) {
-    const f32x16 factor(e8m0(codes[v / kBlockVecs]));
-    if constexpr (P::kElements == 16) {
-      P::store(out + v * kVecBytes, P::load(x + v * kVecBytes) * factor);
-    } else {
-      f32x16 odd, even;
-      typename P::Vec pairs;
-      load_pairs_bf16(x + v * kVecBytes, odd, even);
-      P::split(odd * factor, even * factor, &pairs);
-      P::store(out + v * kVecBytes, pairs);
-    }
+    typename P::Vec part[1] = {P::load(x + v * kVecBytes)};
+    scale_vectors(part, f32x16(e8m0(codes[v / kBlockVecs])), true);
+    P::store(out + v * kVecBytes, part[0]);
   }
 }
 
@@ -259,7 +252,7 @@ HADAL_INLINE void decode_panel_row(std::byte* out, const uint8_t* w, const uint8
   const auto put = [&](const uint8_t* bytes) HADAL_LAMBDA_INLINE {
     D::decode(bytes, v);
     if constexpr (is_scaled(format))
-      scale_weights(v, step_scale<format>(scales + (i - from) / kBlock), normal);
+      scale_vectors(v, step_scale<format>(scales + (i - from) / kBlock), normal);
 #pragma GCC unroll 4
     for (int j = 0; j < D::kVecs; ++j) P::store(out + j * kVecBytes, v[j]);
     out += D::kVecs * kVecBytes;

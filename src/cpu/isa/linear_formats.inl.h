@@ -121,15 +121,15 @@ HADAL_INLINE f32x16 step_scale(const float* scales) {
   return spread_quads(scales);
 }
 
-// Decoded weights times powers of two. `normal`: the results are normal numbers, zeros or NaNs.
+// Numbers times powers of two. `normal`: the results are normal numbers, zeros or NaNs.
 template <size_t n>
-HADAL_INLINE void scale_weights(f32x16 (&out)[n], f32x16 scale, bool) {
+HADAL_INLINE void scale_vectors(f32x16 (&out)[n], f32x16 scale, bool) {
 #pragma GCC unroll 8
   for (size_t i = 0; i < n; ++i) out[i] = out[i] * scale;
 }
 #if HADAL_BF16_DOT
 template <size_t n>
-HADAL_INLINE void scale_weights(bf16x32 (&out)[n], f32x16 scale, bool normal) {
+HADAL_INLINE void scale_vectors(bf16x32 (&out)[n], f32x16 scale, bool normal) {
   if (normal) {
     // The scale's exponent less that of one, as an addend to both numbers of a pair.
     const i32x16 upper = bits(scale) + splat(0u - (127u << 23));
