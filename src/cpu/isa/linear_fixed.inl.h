@@ -115,29 +115,33 @@ HADAL_INLINE void fetch_group(const LinearTile& tile, int64_t row, int64_t group
   if (group % 4 == 0) __builtin_prefetch(tile.scale + row * tile.scale_stride + 16 * group);
 }
 
-// A group of a row in the order of FixedGroup.
-struct FixedWeights {
-  bytes64 multiples[8];
-  f32x16 scale;
-};
-HADAL_INLINE void decode_fixed(FixedWeights& out, const FixedRow& row) {
-  bytes64 words[4];
+// A part of a group of a row, in the order of FixedGroup, from its codes.
+HADAL_INLINE void decode_fixed(bytespart (&multiples)[8], const uint8_t* codes, int part) {
+  bytespart words[4];
 #pragma GCC unroll 4
-  for (int m = 0; m < 4; ++m) words[m] = load_bytes(row.codes + 64 * m);
+  for (int m = 0; m < 4; ++m) words[m] = load_bytes(codes + 64 * m, part);
   cross_words(words);
 #pragma GCC unroll 4
-  for (int j = 0; j < 4; ++j) fp4_multiples(words[j], out.multiples[j], out.multiples[4 + j]);
-  out.scale = load_powers_crossed(row.scales);
+  for (int j = 0; j < 4; ++j) fp4_multiples(words[j], multiples[j], multiples[4 + j]);
 }
 
 // --- Products
 // --------------------------------------------------------------------------------------------------------
 
-using FixedDigits = bytes64[8];
-HADAL_INLINE void load_digits(FixedDigits& out, const int8_t (&digits)[8][64]) {
+// One digit of a group's activations, loaded where it is used, or once for many rows.
+struct DigitsInMemory {
+  const int8_t (&words)[8][64];
+  int part;
+  HADAL_INLINE bytespart operator()(int i) const { return load_bytes(words[i], part); }
+};
+struct DigitsInRegisters {
+  bytespart words[8];
+  HADAL_INLINE DigitsInRegisters(const int8_t (&from)[8][64], int part) {
 #pragma GCC unroll 8
-  for (int i = 0; i < 8; ++i) out[i] = load_bytes(digits[i]);
-}
+    for (int i = 0; i < 8; ++i) words[i] = load_bytes(from[i], part);
+  }
+  HADAL_INLINE bytespart operator()(int i) const { return words[i]; }
+};
 
 // Bit w: some lane has a rest in word w.
 HADAL_INLINE uint32_t rest_words(const FixedGroup& x) {
@@ -148,80 +152,6 @@ HADAL_INLINE uint32_t rest_words(const FixedGroup& x) {
   words |= words >> 16;
   words |= words >> 8;
   return static_cast<uint32_t>(words & 0xff);
-}
-
-// Each lane's sum continued by the products of its block. high, low: digits of x; rests: its rest_words.
-template <bool has_rest>
-HADAL_INLINE f32x16 fixed_step(f32x16 acc, const FixedWeights& w, const FixedGroup& x,
-                               const FixedDigits& high, const FixedDigits& low, uint32_t rests) {
-  i32x16 sum = shift_left<3>(dot_digits(load_words(x.offset), w.multiples, high, low));
-  if constexpr (has_rest) {
-    i32x16 rest = load_words(x.remainder);
-#pragma GCC unroll 8
-    for (int i = 0; i < 8; ++i)
-      if ((rests >> i & 1) != 0) rest = dot_bytes(rest, w.multiples[i], load_bytes(x.rest[i]));
-    sum = sum + rest;
-  }
-  return fma(to_float(sum), load(x.unit) * w.scale, acc);
-}
-
-// sum[j] continued by the digits' products with w[j]; a row's own products wait for each other.
-template <int NR>
-HADAL_INLINE void dot_rows(i32x16 (&sum)[NR], const FixedWeights* w, const FixedDigits& high,
-                           const FixedDigits& low) {
-  if constexpr (NR == 1) {
-    sum[0] = dot_digits(sum[0], w[0].multiples, high, low);
-  } else {
-    i32x16 upper[NR];
-#pragma GCC unroll 2
-    for (int j = 0; j < NR; ++j) upper[j] = splat(0);
-#pragma GCC unroll 8
-    for (int i = 0; i < 8; ++i)
-#pragma GCC unroll 2
-      for (int j = 0; j < NR; ++j) {
-        upper[j] = dot_bytes(upper[j], w[j].multiples[i], high[i]);
-        sum[j] = dot_bytes(sum[j], w[j].multiples[i], low[i]);
-      }
-#pragma GCC unroll 2
-    for (int j = 0; j < NR; ++j) sum[j] = shift_left<8>(upper[j]) + sum[j];
-  }
-}
-
-// fixed_step for `rows` rows, a multiple of kFixedStepRows; fetches `later`.
-template <bool has_rest>
-HADAL_INLINE void fixed_steps(f32x16* acc, const FixedWeights* w, const FixedGroup& x,
-                              const FixedGroup& later, int64_t rows, uint32_t rests) {
-  constexpr int NR = kFixedStepRows;
-  const auto* lines = reinterpret_cast<const uint8_t*>(&later);
-  FixedDigits high, low;
-  load_digits(high, x.high);
-  load_digits(low, x.low);
-  const i32x16 offset = load_words(x.offset), remainder = load_words(x.remainder);
-  const f32x16 unit = load(x.unit);
-  for (int64_t r = 0; r < rows; r += NR) {
-#pragma GCC unroll 4
-    for (int i = 0; i < 2 * NR; ++i) __builtin_prefetch(lines + 128 * r + 64 * i);
-    i32x16 sum[NR], rest[NR];
-#pragma GCC unroll 2
-    for (int j = 0; j < NR; ++j) {
-      sum[j] = offset;
-      rest[j] = remainder;
-    }
-    dot_rows<NR>(sum, w + r, high, low);
-    if constexpr (has_rest)
-      for (uint32_t left = rests; left != 0; left &= left - 1) {
-        const int word = __builtin_ctz(left);
-        const bytes64 digits = load_bytes(x.rest[word]);
-#pragma GCC unroll 2
-        for (int j = 0; j < NR; ++j) rest[j] = dot_bytes(rest[j], w[r + j].multiples[word], digits);
-      }
-#pragma GCC unroll 2
-    for (int j = 0; j < NR; ++j) {
-      sum[j] = shift_left<3>(sum[j]);
-      if constexpr (has_rest) sum[j] = sum[j] + rest[j];
-      acc[r + j] = fma(to_float(sum[j]), unit * w[r + j].scale, acc[r + j]);
-    }
-  }
 }
 
 // A few tokens: weights stay in registers. NR rows `apart` rows apart.
@@ -236,22 +166,35 @@ HADAL_INLINE void fixed_rows(const LinearTile& tile, const FixedGroup* const (&x
 #pragma GCC unroll 8
     for (int r = 0; r < NR; ++r) {
       const int64_t real = row + r * apart < tile.rows ? row + r * apart : row;
-      FixedWeights w;
       const FixedRow bytes = fixed_row(tile, real, g, tail);
       // Hardware prefetchers stop at a page's end.
 #pragma GCC unroll 4
       for (int m = 0; m < 4; ++m) fetch_weights(bytes.codes + next * tile.row_stride + 64 * m);
       fetch_weights(bytes.scales + next * tile.scale_stride);
-      decode_fixed(w, bytes);
+      const f32x16 scale = load_powers_crossed(bytes.scales);
 #pragma GCC unroll 4
-      for (int t = 0; t < MT; ++t) {
-        FixedDigits high, low;
-        load_digits(high, x[t][g].high);
-        load_digits(low, x[t][g].low);
-        f32x16& sum = acc[t * NR + r];
-        const uint32_t rests = rest_words(x[t][g]);
-        sum = rests != 0 ? fixed_step<true>(sum, w, x[t][g], high, low, rests)
-                         : fixed_step<false>(sum, w, x[t][g], high, low, rests);
+      for (int part = 0; part < kLaneParts; ++part) {
+        bytespart w[8];
+        decode_fixed(w, bytes.codes, part);
+#pragma GCC unroll 4
+        for (int t = 0; t < MT; ++t) {
+          const FixedGroup& from = x[t][g];
+          i32part sum[1] = {load_words(from.offset, part)};
+          dot_digits<1>(
+              sum, [&](int, int i) HADAL_LAMBDA_INLINE { return w[i]; }, DigitsInMemory{from.high, part},
+              DigitsInMemory{from.low, part});
+          if (const uint32_t rests = rest_words(from); rests != 0) {
+            i32part rest = load_words(from.remainder, part);
+#pragma GCC unroll 8
+            for (int i = 0; i < 8; ++i)
+              if ((rests >> i & 1) != 0) rest = dot_bytes(rest, w[i], load_bytes(from.rest[i], part));
+            sum[0] = sum[0] + rest;
+          }
+          f32x16& to = acc[t * NR + r];
+          store_part(to, part,
+                     fma(to_float(sum[0]), load_part(from.unit, part) * load_part(scale, part),
+                         load_part(to, part)));
+        }
       }
     }
   }
@@ -272,6 +215,65 @@ void fixed_few(const LinearTile& tile) {
         for (int r = 0; r < NR && row + r * apart < tile.rows; ++r)
           tile.out[t * tile.out_stride + row + r * apart] = tree_sum(cross(acc[t * NR + r]));
     }
+}
+
+// Rows of a group in the L1 cache.
+struct FixedWeights {
+  alignas(64) uint8_t multiples[8][64];
+  f32x16 scale;
+};
+HADAL_INLINE void decode_fixed(FixedWeights& out, const FixedRow& row) {
+#pragma GCC unroll 4
+  for (int part = 0; part < kLaneParts; ++part) {
+    bytespart multiples[8];
+    decode_fixed(multiples, row.codes, part);
+#pragma GCC unroll 8
+    for (int i = 0; i < 8; ++i) store_bytes(out.multiples[i], part, multiples[i]);
+  }
+  out.scale = load_powers_crossed(row.scales);
+}
+
+// acc of `rows` rows, a multiple of kFixedStepRows, continued by their products with a token's group, whose
+// rest_words are `rests`; fetches `later`.
+template <bool has_rest>
+HADAL_INLINE void fixed_steps(f32x16* acc, const FixedWeights* w, const FixedGroup& x,
+                              const FixedGroup& later, int64_t rows, uint32_t rests) {
+  constexpr int NR = kFixedStepRows;
+  const auto* lines = reinterpret_cast<const uint8_t*>(&later);
+  for (int part = 0; part < kLaneParts; ++part) {
+    const PanelDigits high{x.high, part}, low{x.low, part};
+    const i32part offset = load_words(x.offset, part), remainder = load_words(x.remainder, part);
+    const f32part unit = load_part(x.unit, part);
+    for (int64_t r = 0; r < rows; r += NR) {
+      if (part == 0) {
+#pragma GCC unroll 8
+        for (int i = 0; i < 2 * NR; ++i) __builtin_prefetch(lines + 128 * r + 64 * i);
+      }
+      const auto weights = [&](int j, int i)
+                               HADAL_LAMBDA_INLINE { return load_bytes(w[r + j].multiples[i], part); };
+      i32part sum[NR], rest[NR];
+#pragma GCC unroll 4
+      for (int j = 0; j < NR; ++j) {
+        sum[j] = offset;
+        rest[j] = remainder;
+      }
+      dot_digits<NR>(sum, weights, high, low);
+      if constexpr (has_rest)
+        for (uint32_t left = rests; left != 0; left &= left - 1) {
+          const int word = __builtin_ctz(left);
+          const bytespart digits = load_bytes(x.rest[word], part);
+#pragma GCC unroll 4
+          for (int j = 0; j < NR; ++j) rest[j] = dot_bytes(rest[j], weights(j, word), digits);
+        }
+#pragma GCC unroll 4
+      for (int j = 0; j < NR; ++j) {
+        if constexpr (has_rest) sum[j] = sum[j] + rest[j];
+        f32x16& to = acc[r + j];
+        store_part(to, part,
+                   fma(to_float(sum[j]), unit * load_part(w[r + j].scale, part), load_part(to, part)));
+      }
+    }
+  }
 }
 
 // More tokens: some rows are decoded into the L1 cache and go over all of them.

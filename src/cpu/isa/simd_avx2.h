@@ -156,6 +156,25 @@ HADAL_INLINE f32part load_part(const f32x16& a, int part) {
 HADAL_INLINE void store_part(f32x16& a, int part, f32part x) {
   (part == 0 ? a.lo : a.hi) = x.v;
 }
+HADAL_INLINE f32part operator*(f32part a, f32part b) {
+  return _mm256_mul_ps(a.v, b.v);
+}
+struct i32part {
+  __m256i v;
+};
+HADAL_INLINE i32part operator+(i32part a, i32part b) {
+  return {_mm256_add_epi32(a.v, b.v)};
+}
+template <int n>
+HADAL_INLINE i32part shift_left(i32part a) {
+  return {_mm256_slli_epi32(a.v, n)};
+}
+HADAL_INLINE f32part to_float(i32part a) {
+  return _mm256_cvtepi32_ps(a.v);
+}
+HADAL_INLINE i32part load_words(const int32_t* p, int part) {
+  return {_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p) + part)};
+}
 
 // Lane l takes lane l ^ distance.
 template <int distance>
@@ -193,13 +212,6 @@ HADAL_INLINE void load_pairs_bf16(const void* p, f32x16& odd, f32x16& even) {
   odd = {_mm256_castsi256_ps(_mm256_and_si256(lo, upper)), _mm256_castsi256_ps(_mm256_and_si256(hi, upper))};
 }
 
-struct bytes64 {
-  __m256i lo, hi;
-};
-HADAL_INLINE bytes64 load_bytes(const void* p) {
-  return {_mm256_loadu_si256(static_cast<const __m256i*>(p)),
-          _mm256_loadu_si256(static_cast<const __m256i*>(p) + 1)};
-}
 // e4m3 to fp32 through fp16, which has the same fields with four more mantissa bits and a bias larger by 8;
 // its subnormals convert exactly.
 HADAL_INLINE __m256i e4m3_to_half(__m256i words) {  // sign-extended codes
@@ -244,17 +256,18 @@ HADAL_INLINE void decode_normal_fp8_half(__m256i codes, __m256 (&out)[4]) {
 }
 // 64 codes in the order of the FP8 dot product.
 HADAL_INLINE void decode_fp8(const uint8_t* p, f32x16 (&out)[4]) {
-  const bytes64 codes = load_bytes(p);
+  const __m256i first = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
+  const __m256i second = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p + 32));
   // Without their signs and less the smallest normal number, zeros, denormals and NaNs are the largest bytes.
   const auto rank = [](__m256i c) HADAL_LAMBDA_INLINE {
     return _mm256_sub_epi8(_mm256_add_epi8(c, c), _mm256_set1_epi8(16));
   };
-  const __m256i largest = _mm256_subs_epu8(_mm256_max_epu8(rank(codes.lo), rank(codes.hi)),
-                                           _mm256_set1_epi8(static_cast<char>(236)));
+  const __m256i largest =
+      _mm256_subs_epu8(_mm256_max_epu8(rank(first), rank(second)), _mm256_set1_epi8(static_cast<char>(236)));
   __m256 lo[4], hi[4];
   if (__builtin_expect(_mm256_testz_si256(largest, largest), 1)) {
-    decode_normal_fp8_half(codes.lo, lo);
-    decode_normal_fp8_half(codes.hi, hi);
+    decode_normal_fp8_half(first, lo);
+    decode_normal_fp8_half(second, hi);
   } else {
     decode_fp8_half(p, lo);
     decode_fp8_half(p + 32, hi);
@@ -305,55 +318,60 @@ HADAL_INLINE void decode_fp4_step(const uint8_t* p, f32x16 (&out)[8]) {
   }
 }
 
-// kFp4Multiples by the low and by the high nibbles of 64 bytes.
-HADAL_INLINE void fp4_multiples(bytes64 codes, bytes64& low, bytes64& high) {
+// The bytes of one register.
+struct bytespart {
+  __m256i v;
+};
+HADAL_INLINE bytespart load_bytes(const void* p, int part) {
+  return {_mm256_loadu_si256(static_cast<const __m256i*>(p) + part)};
+}
+HADAL_INLINE void store_bytes(void* p, int part, bytespart x) {
+  _mm256_storeu_si256(static_cast<__m256i*>(p) + part, x.v);
+}
+
+// kFp4Multiples by the low and by the high nibbles of bytes.
+HADAL_INLINE void fp4_multiples(bytespart codes, bytespart& low, bytespart& high) {
   const __m256i table =
       _mm256_broadcastsi128_si256(_mm_load_si128(reinterpret_cast<const __m128i*>(kFp4Multiples)));
   const __m256i nibble = _mm256_set1_epi8(0x0f);
-  const auto look_up = [&](__m256i a) HADAL_LAMBDA_INLINE {
-    return _mm256_shuffle_epi8(table, _mm256_and_si256(a, nibble));
-  };
-  low = {look_up(codes.lo), look_up(codes.hi)};
-  high = {look_up(_mm256_srli_epi16(codes.lo, 4)), look_up(_mm256_srli_epi16(codes.hi, 4))};
+  low = {_mm256_shuffle_epi8(table, _mm256_and_si256(codes.v, nibble))};
+  high = {_mm256_shuffle_epi8(table, _mm256_and_si256(_mm256_srli_epi16(codes.v, 4), nibble))};
 }
 
-HADAL_INLINE __m256i dot_bytes(__m256i acc, const __m256i (&a)[8], const __m256i (&b)[8]) {
+// acc + a . b, four bytes to a lane; a: below 25, b: signed.
+HADAL_INLINE i32part dot_bytes(i32part acc, bytespart a, bytespart b) {
+  const __m256i products = _mm256_maddubs_epi16(a.v, b.v);
+  return acc + i32part{_mm256_madd_epi16(products, _mm256_set1_epi16(1))};
+}
+// Eight times sum[r] and the sum over i < 8 of w(r, i) . (256 high(i) + low(i)).
+template <int NR, class W, class X>
+HADAL_INLINE void dot_digits(i32part (&sum)[NR], const W& w, const X& high, const X& low) {
   // Four products of a lane's half fit sixteen bits.
 #pragma GCC unroll 2
   for (int i = 0; i < 8; i += 4) {
-    __m256i sum = _mm256_maddubs_epi16(a[i], b[i]);
-#pragma GCC unroll 3
-    for (int j = i + 1; j < i + 4; ++j) sum = _mm256_add_epi16(sum, _mm256_maddubs_epi16(a[j], b[j]));
-    acc = _mm256_add_epi32(acc, _mm256_madd_epi16(sum, _mm256_set1_epi16(1)));
+    __m256i upper[NR], lower[NR];
+#pragma GCC unroll 4
+    for (int j = i; j < i + 4; ++j) {
+      const __m256i h = high(j).v, l = low(j).v;
+#pragma GCC unroll 4
+      for (int r = 0; r < NR; ++r) {
+        const __m256i a = w(r, j).v;
+        const __m256i u = _mm256_maddubs_epi16(a, h), v = _mm256_maddubs_epi16(a, l);
+        if (j == i) {
+          upper[r] = u;
+          lower[r] = v;
+        } else {  // GCC would make trees of these sums, for which there are too few registers
+          asm("vpaddw %1,%0,%0" : "+x"(upper[r]) : "x"(u));
+          asm("vpaddw %1,%0,%0" : "+x"(lower[r]) : "x"(v));
+        }
+      }
+    }
+#pragma GCC unroll 4
+    for (int r = 0; r < NR; ++r)
+      sum[r] = (i == 0 ? shift_left<3>(sum[r]) : sum[r]) +
+               i32part{_mm256_madd_epi16(upper[r], _mm256_set1_epi16(8 * 256))} +
+               i32part{_mm256_madd_epi16(lower[r], _mm256_set1_epi16(8))};
   }
-  return acc;
-}
-template <__m256i bytes64::* half>
-HADAL_INLINE void halves_of(__m256i (&out)[8], const bytes64 (&a)[8]) {
-#pragma GCC unroll 8
-  for (int i = 0; i < 8; ++i) out[i] = a[i].*half;
-}
-template <__m256i bytes64::* half>
-HADAL_INLINE __m256i dot_half(__m256i acc, const bytes64 (&a)[8], const bytes64 (&b)[8]) {
-  __m256i x[8], y[8];
-  halves_of<half>(x, a);
-  halves_of<half>(y, b);
-  return dot_bytes(acc, x, y);
-}
-// acc + a . b, four bytes to a lane; a: below 25, b: signed.
-HADAL_INLINE i32x16 dot_bytes(i32x16 acc, bytes64 a, bytes64 b) {
-  const __m256i one = _mm256_set1_epi16(1);
-  return {_mm256_add_epi32(acc.lo, _mm256_madd_epi16(_mm256_maddubs_epi16(a.lo, b.lo), one)),
-          _mm256_add_epi32(acc.hi, _mm256_madd_epi16(_mm256_maddubs_epi16(a.hi, b.hi), one))};
-}
-// acc + 256 a . high + a . low; half by half, or the registers would not do.
-HADAL_INLINE i32x16 dot_digits(i32x16 acc, const bytes64 (&a)[8], const bytes64 (&high)[8],
-                               const bytes64 (&low)[8]) {
-  const __m256i zero = _mm256_setzero_si256();
-  const __m256i high_lo = _mm256_slli_epi32(dot_half<&bytes64::lo>(zero, a, high), 8);
-  const __m256i lo = _mm256_add_epi32(high_lo, dot_half<&bytes64::lo>(acc.lo, a, low));
-  const __m256i high_hi = _mm256_slli_epi32(dot_half<&bytes64::hi>(zero, a, high), 8);
-  return {lo, _mm256_add_epi32(high_hi, dot_half<&bytes64::hi>(acc.hi, a, low))};
 }
 
 // Crossed: lane 4i + m takes what is number 4m + i.
@@ -364,17 +382,14 @@ HADAL_INLINE f32x16 cross(f32x16 a) {
   return {_mm256_set_m128(q1, q0), _mm256_set_m128(q3, q2)};
 }
 // Lane 4i + m of a[j] takes word j of quarter i of a[m].
-HADAL_INLINE void cross_words(bytes64 (&a)[4]) {
-  const auto half = [](__m256i& p, __m256i& q, __m256i& r, __m256i& s) HADAL_LAMBDA_INLINE {
-    const __m256i low01 = _mm256_unpacklo_epi32(p, q), low23 = _mm256_unpacklo_epi32(r, s);
-    const __m256i high01 = _mm256_unpackhi_epi32(p, q), high23 = _mm256_unpackhi_epi32(r, s);
-    p = _mm256_unpacklo_epi64(low01, low23);
-    q = _mm256_unpackhi_epi64(low01, low23);
-    r = _mm256_unpacklo_epi64(high01, high23);
-    s = _mm256_unpackhi_epi64(high01, high23);
-  };
-  half(a[0].lo, a[1].lo, a[2].lo, a[3].lo);
-  half(a[0].hi, a[1].hi, a[2].hi, a[3].hi);
+HADAL_INLINE void cross_words(bytespart (&a)[4]) {
+  const __m256i low01 = _mm256_unpacklo_epi32(a[0].v, a[1].v), low23 = _mm256_unpacklo_epi32(a[2].v, a[3].v);
+  const __m256i high01 = _mm256_unpackhi_epi32(a[0].v, a[1].v),
+                high23 = _mm256_unpackhi_epi32(a[2].v, a[3].v);
+  a[0] = {_mm256_unpacklo_epi64(low01, low23)};
+  a[1] = {_mm256_unpackhi_epi64(low01, low23)};
+  a[2] = {_mm256_unpacklo_epi64(high01, high23)};
+  a[3] = {_mm256_unpackhi_epi64(high01, high23)};
 }
 // 2^(code - 127) of sixteen codes, 0 for a code of 0, crossed.
 HADAL_INLINE f32x16 load_powers_crossed(const uint8_t* p) {
@@ -384,10 +399,6 @@ HADAL_INLINE f32x16 load_powers_crossed(const uint8_t* p) {
     return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu8_epi32(eight), 23));
   };
   return {half(codes), half(_mm_srli_si128(codes, 8))};
-}
-HADAL_INLINE i32x16 load_words(const int32_t* p) {
-  return {_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)),
-          _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p + 8))};
 }
 
 // Lane l takes p[l / 4].

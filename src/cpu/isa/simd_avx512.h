@@ -218,15 +218,19 @@ HADAL_INLINE void decode_fp4_step(const uint8_t* p, f32x16 (&out)[8]) {
 }
 // --- Bytes
 
-struct bytes64 {
+// The bytes of one register.
+struct bytespart {
   __m512i v;
 };
-HADAL_INLINE bytes64 load_bytes(const void* p) {
+HADAL_INLINE bytespart load_bytes(const void* p, int) {
   return {_mm512_loadu_si512(p)};
 }
+HADAL_INLINE void store_bytes(void* p, int, bytespart x) {
+  _mm512_storeu_si512(p, x.v);
+}
 
-// kFp4Multiples by the low and by the high nibbles of 64 bytes.
-HADAL_INLINE void fp4_multiples(bytes64 codes, bytes64& low, bytes64& high) {
+// kFp4Multiples by the low and by the high nibbles of bytes.
+HADAL_INLINE void fp4_multiples(bytespart codes, bytespart& low, bytespart& high) {
   const __m512i table =
       _mm512_broadcast_i32x4(_mm_load_si128(reinterpret_cast<const __m128i*>(kFp4Multiples)));
   const __m512i upper = _mm512_srli_epi16(codes.v, 4);
@@ -242,41 +246,52 @@ HADAL_INLINE void fp4_multiples(bytes64 codes, bytes64& low, bytes64& high) {
 }
 
 // acc + a . b, four bytes to a lane; a: below 25, b: signed.
-HADAL_INLINE i32x16 dot_bytes(i32x16 acc, bytes64 a, bytes64 b) {
+HADAL_INLINE i32x16 dot_bytes(i32x16 acc, bytespart a, bytespart b) {
 #if HADAL_BYTE_DOT
   return {_mm512_dpbusd_epi32(acc.v, a.v, b.v)};
 #else
   return acc + i32x16{_mm512_madd_epi16(_mm512_maddubs_epi16(a.v, b.v), _mm512_set1_epi16(1))};
 #endif
 }
-#if !HADAL_BYTE_DOT
-// The same for all a[i] . b[i].
-HADAL_INLINE i32x16 dot_bytes(i32x16 acc, const bytes64 (&a)[8], const bytes64 (&b)[8]) {
+// Eight times sum[r] and the sum over i < 8 of w(r, i) . (256 high(i) + low(i)).
+template <int NR, class W, class X>
+HADAL_INLINE void dot_digits(i32x16 (&sum)[NR], const W& w, const X& high, const X& low) {
+#if HADAL_BYTE_DOT
+  // Chains side by side: the products of one wait for each other.
+  i32x16 upper[NR];
+#pragma GCC unroll 4
+  for (int r = 0; r < NR; ++r) upper[r] = splat(0);
+#pragma GCC unroll 8
+  for (int i = 0; i < 8; ++i)
+#pragma GCC unroll 4
+    for (int r = 0; r < NR; ++r) {
+      upper[r] = dot_bytes(upper[r], w(r, i), high(i));
+      sum[r] = dot_bytes(sum[r], w(r, i), low(i));
+    }
+#pragma GCC unroll 4
+  for (int r = 0; r < NR; ++r) sum[r] = shift_left<3>(shift_left<8>(upper[r]) + sum[r]);
+#else
   // Four products of a lane's half fit sixteen bits.
 #pragma GCC unroll 2
   for (int i = 0; i < 8; i += 4) {
-    __m512i sum = _mm512_maddubs_epi16(a[i].v, b[i].v);
-#pragma GCC unroll 3
-    for (int j = i + 1; j < i + 4; ++j) sum = _mm512_add_epi16(sum, _mm512_maddubs_epi16(a[j].v, b[j].v));
-    acc.v = _mm512_add_epi32(acc.v, _mm512_madd_epi16(sum, _mm512_set1_epi16(1)));
+    __m512i upper[NR], lower[NR];
+#pragma GCC unroll 4
+    for (int j = i; j < i + 4; ++j) {
+      const __m512i h = high(j).v, l = low(j).v;
+#pragma GCC unroll 4
+      for (int r = 0; r < NR; ++r) {
+        const __m512i a = w(r, j).v;
+        const __m512i u = _mm512_maddubs_epi16(a, h), v = _mm512_maddubs_epi16(a, l);
+        upper[r] = j == i ? u : _mm512_add_epi16(upper[r], u);
+        lower[r] = j == i ? v : _mm512_add_epi16(lower[r], v);
+      }
+    }
+#pragma GCC unroll 4
+    for (int r = 0; r < NR; ++r)
+      sum[r] = (i == 0 ? shift_left<3>(sum[r]) : sum[r]) +
+               i32x16{_mm512_madd_epi16(upper[r], _mm512_set1_epi16(8 * 256))} +
+               i32x16{_mm512_madd_epi16(lower[r], _mm512_set1_epi16(8))};
   }
-  return acc;
-}
-#endif
-// acc + 256 a . high + a . low
-HADAL_INLINE i32x16 dot_digits(i32x16 acc, const bytes64 (&a)[8], const bytes64 (&high)[8],
-                               const bytes64 (&low)[8]) {
-#if HADAL_BYTE_DOT
-  // Two chains side by side: the products of one wait for each other.
-  i32x16 upper = splat(0);
-#pragma GCC unroll 8
-  for (int i = 0; i < 8; ++i) {
-    upper.v = _mm512_dpbusd_epi32(upper.v, a[i].v, high[i].v);
-    acc.v = _mm512_dpbusd_epi32(acc.v, a[i].v, low[i].v);
-  }
-  return shift_left<8>(upper) + acc;
-#else
-  return shift_left<8>(dot_bytes(splat(0), a, high)) + dot_bytes(acc, a, low);
 #endif
 }
 
@@ -285,7 +300,7 @@ HADAL_INLINE f32x16 cross(f32x16 a) {
   return _mm512_permutexvar_ps(_mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15), a.v);
 }
 // Lane 4i + m of a[j] takes word j of quarter i of a[m].
-HADAL_INLINE void cross_words(bytes64 (&a)[4]) {
+HADAL_INLINE void cross_words(bytespart (&a)[4]) {
   const __m512i low01 = _mm512_unpacklo_epi32(a[0].v, a[1].v), low23 = _mm512_unpacklo_epi32(a[2].v, a[3].v);
   const __m512i high01 = _mm512_unpackhi_epi32(a[0].v, a[1].v),
                 high23 = _mm512_unpackhi_epi32(a[2].v, a[3].v);
@@ -300,7 +315,7 @@ HADAL_INLINE f32x16 load_powers_crossed(const uint8_t* p) {
                                          _mm_setr_epi8(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15));
   return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu8_epi32(codes), 23));
 }
-HADAL_INLINE i32x16 load_words(const int32_t* p) {
+HADAL_INLINE i32x16 load_words(const int32_t* p, int) {
   return {_mm512_loadu_si512(p)};
 }
 

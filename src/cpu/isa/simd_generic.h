@@ -268,17 +268,20 @@ HADAL_INLINE void decode_fp4_step(const uint8_t* p, f32x16 (&out)[8]) {
 }
 // --- Bytes
 
-struct bytes64 {
+struct bytespart {
   uint8_t v[64];
 };
-HADAL_INLINE bytes64 load_bytes(const void* p) {
-  bytes64 out;
+HADAL_INLINE bytespart load_bytes(const void* p, int) {
+  bytespart out;
   __builtin_memcpy(out.v, p, sizeof out.v);
   return out;
 }
+HADAL_INLINE void store_bytes(void* p, int, const bytespart& x) {
+  __builtin_memcpy(p, x.v, sizeof x.v);
+}
 
-// kFp4Multiples by the low and by the high nibbles of 64 bytes.
-HADAL_INLINE void fp4_multiples(const bytes64& codes, bytes64& low, bytes64& high) {
+// kFp4Multiples by the low and by the high nibbles of bytes.
+HADAL_INLINE void fp4_multiples(const bytespart& codes, bytespart& low, bytespart& high) {
   for (int i = 0; i < 64; ++i) {
     low.v[i] = kFp4Multiples[codes.v[i] & 15];
     high.v[i] = kFp4Multiples[codes.v[i] >> 4];
@@ -286,21 +289,23 @@ HADAL_INLINE void fp4_multiples(const bytes64& codes, bytes64& low, bytes64& hig
 }
 
 // acc + a . b, four bytes to a lane; a: below 25, b: signed.
-HADAL_INLINE i32x16 dot_bytes(i32x16 acc, const bytes64& a, const bytes64& b) {
+HADAL_INLINE i32x16 dot_bytes(i32x16 acc, const bytespart& a, const bytespart& b) {
   for (int l = 0; l < 16; ++l)
     for (int j = 4 * l; j < 4 * l + 4; ++j)
       acc.v[l] += static_cast<uint32_t>(a.v[j] * static_cast<int8_t>(b.v[j]));
   return acc;
 }
-// acc + 256 a . high + a . low
-HADAL_INLINE i32x16 dot_digits(const i32x16& acc, const bytes64 (&a)[8], const bytes64 (&high)[8],
-                               const bytes64 (&low)[8]) {
-  i32x16 upper = splat(0), lower = acc;
-  for (int i = 0; i < 8; ++i) {
-    upper = dot_bytes(upper, a[i], high[i]);
-    lower = dot_bytes(lower, a[i], low[i]);
+// Eight times sum[r] and the sum over i < 8 of w(r, i) . (256 high(i) + low(i)).
+template <int NR, class W, class X>
+HADAL_INLINE void dot_digits(i32x16 (&sum)[NR], const W& w, const X& high, const X& low) {
+  for (int r = 0; r < NR; ++r) {
+    i32x16 upper = splat(0);
+    for (int i = 0; i < 8; ++i) {
+      upper = dot_bytes(upper, w(r, i), high(i));
+      sum[r] = dot_bytes(sum[r], w(r, i), low(i));
+    }
+    sum[r] = shift_left<3>(shift_left<8>(upper) + sum[r]);
   }
-  return shift_left<8>(upper) + lower;
 }
 
 // Crossed: lane 4i + m takes what is number 4m + i.
@@ -308,8 +313,8 @@ HADAL_INLINE f32x16 cross(const f32x16& a) {
   HADAL_LANES(a.v[i % 4 * 4 + i / 4]);
 }
 // Lane 4i + m of a[j] takes word j of quarter i of a[m].
-HADAL_INLINE void cross_words(bytes64 (&a)[4]) {
-  const bytes64 from[4] = {a[0], a[1], a[2], a[3]};
+HADAL_INLINE void cross_words(bytespart (&a)[4]) {
+  const bytespart from[4] = {a[0], a[1], a[2], a[3]};
   for (int j = 0; j < 4; ++j)
     for (int l = 0; l < 16; ++l) __builtin_memcpy(a[j].v + 4 * l, from[l % 4].v + l / 4 * 16 + 4 * j, 4);
 }
@@ -317,7 +322,7 @@ HADAL_INLINE void cross_words(bytes64 (&a)[4]) {
 HADAL_INLINE f32x16 load_powers_crossed(const uint8_t* p) {
   HADAL_LANES(__builtin_bit_cast(float, static_cast<uint32_t>(p[i % 4 * 4 + i / 4]) << 23));
 }
-HADAL_INLINE i32x16 load_words(const int32_t* p) {
+HADAL_INLINE i32x16 load_words(const int32_t* p, int) {
   i32x16 out;
   __builtin_memcpy(out.v, p, sizeof out.v);
   return out;

@@ -161,6 +161,26 @@ HADAL_INLINE f32part load_part(const f32x16& a, int part) {
 HADAL_INLINE void store_part(f32x16& a, int part, f32part x) {
   a.q[part] = x.v;
 }
+HADAL_INLINE f32part operator*(f32part a, f32part b) {
+  return vmulq_f32(a.v, b.v);
+}
+struct i32part {
+  uint32x4_t v;
+};
+HADAL_INLINE i32part operator+(i32part a, i32part b) {
+  return {vaddq_u32(a.v, b.v)};
+}
+template <int n>
+HADAL_INLINE i32part shift_left(i32part a) {
+  return {vshlq_n_u32(a.v, n)};
+}
+// Of signed numbers.
+HADAL_INLINE f32part to_float(i32part a) {
+  return vcvtq_f32_s32(vreinterpretq_s32_u32(a.v));
+}
+HADAL_INLINE i32part load_words(const int32_t* p, int part) {
+  return {vreinterpretq_u32_s32(vld1q_s32(p + 4 * part))};
+}
 
 // Lane l takes lane l ^ distance.
 template <int distance>
@@ -280,53 +300,59 @@ HADAL_INLINE void decode_fp4_step(const uint8_t* p, f32x16 (&out)[8]) {
 }
 // --- Bytes
 
-struct bytes64 {
-  uint8x16_t q[4];
+// The bytes of one register.
+struct bytespart {
+  uint8x16_t v;
 };
-HADAL_INLINE bytes64 load_bytes(const void* p) {
-  HADAL_QUADS(bytes64, vld1q_u8(static_cast<const uint8_t*>(p) + 16 * i));
+HADAL_INLINE bytespart load_bytes(const void* p, int part) {
+  return {vld1q_u8(static_cast<const uint8_t*>(p) + 16 * part)};
+}
+HADAL_INLINE void store_bytes(void* p, int part, bytespart x) {
+  vst1q_u8(static_cast<uint8_t*>(p) + 16 * part, x.v);
 }
 
-// kFp4Multiples by the low and by the high nibbles of 64 bytes.
-HADAL_INLINE void fp4_multiples(bytes64 codes, bytes64& low, bytes64& high) {
+// kFp4Multiples by the low and by the high nibbles of bytes.
+HADAL_INLINE void fp4_multiples(bytespart codes, bytespart& low, bytespart& high) {
   const uint8x16_t table = vld1q_u8(kFp4Multiples);
-#pragma GCC unroll 4
-  for (int i = 0; i < 4; ++i) {
-    low.q[i] = vqtbl1q_u8(table, vandq_u8(codes.q[i], vdupq_n_u8(15)));
-    high.q[i] = vqtbl1q_u8(table, vshrq_n_u8(codes.q[i], 4));
-  }
+  low = {vqtbl1q_u8(table, vandq_u8(codes.v, vdupq_n_u8(15)))};
+  high = {vqtbl1q_u8(table, vshrq_n_u8(codes.v, 4))};
 }
 
-// acc + the sum over i of a[i] . b[i], four bytes to a lane; a: below 25, b: signed. Quarter q of each.
-HADAL_INLINE uint32x4_t dot_bytes(uint32x4_t acc, const bytes64 (&a)[8], const bytes64 (&b)[8], int q) {
-  // Four products of a lane's half fit sixteen bits.
-#pragma GCC unroll 2
-  for (int i = 0; i < 8; i += 4) {
-    int16x8_t low = vdupq_n_s16(0), high = vdupq_n_s16(0);
-#pragma GCC unroll 4
-    for (int j = i; j < i + 4; ++j) {
-      const int8x16_t x = vreinterpretq_s8_u8(a[j].q[q]), y = vreinterpretq_s8_u8(b[j].q[q]);
-      low = vmlal_s8(low, vget_low_s8(x), vget_low_s8(y));
-      high = vmlal_high_s8(high, x, y);
-    }
-    acc = vaddq_u32(acc, vreinterpretq_u32_s32(vpaddq_s32(vpaddlq_s16(low), vpaddlq_s16(high))));
+// Sums of pairs of products, up to four of them: they fit sixteen bits.
+struct ProductSums {
+  int16x8_t low = vdupq_n_s16(0), high = vdupq_n_s16(0);
+  HADAL_INLINE void add(bytespart a, bytespart b) {
+    const int8x16_t x = vreinterpretq_s8_u8(a.v), y = vreinterpretq_s8_u8(b.v);
+    low = vmlal_s8(low, vget_low_s8(x), vget_low_s8(y));
+    high = vmlal_high_s8(high, x, y);
   }
-  return acc;
+  HADAL_INLINE i32part lanes() const {
+    return {vreinterpretq_u32_s32(vpaddq_s32(vpaddlq_s16(low), vpaddlq_s16(high)))};
+  }
+};
+// acc + a . b, four bytes to a lane; a: below 25, b: signed.
+HADAL_INLINE i32part dot_bytes(i32part acc, bytespart a, bytespart b) {
+  ProductSums sums;
+  sums.add(a, b);
+  return acc + sums.lanes();
 }
-HADAL_INLINE uint32x4_t dot_bytes(uint32x4_t acc, uint8x16_t a, uint8x16_t b) {
-  const int8x16_t x = vreinterpretq_s8_u8(a), y = vreinterpretq_s8_u8(b);
-  const int16x8_t low = vmull_s8(vget_low_s8(x), vget_low_s8(y)), high = vmull_high_s8(x, y);
-  return vaddq_u32(acc, vreinterpretq_u32_s32(vpaddq_s32(vpaddlq_s16(low), vpaddlq_s16(high))));
-}
-// acc + a . b
-HADAL_INLINE i32x16 dot_bytes(i32x16 acc, const bytes64& a, const bytes64& b) {
-  HADAL_QUADS(i32x16, dot_bytes(acc.q[i], a.q[i], b.q[i]));
-}
-// acc + 256 a . high + a . low
-HADAL_INLINE i32x16 dot_digits(i32x16 acc, const bytes64 (&a)[8], const bytes64 (&high)[8],
-                               const bytes64 (&low)[8]) {
-  HADAL_QUADS(i32x16, vaddq_u32(vshlq_n_u32(dot_bytes(vdupq_n_u32(0), a, high, i), 8),
-                                dot_bytes(acc.q[i], a, low, i)));
+// Eight times sum[r] and the sum over i < 8 of w(r, i) . (256 high(i) + low(i)).
+template <int NR, class W, class X>
+HADAL_INLINE void dot_digits(i32part (&sum)[NR], const W& w, const X& high, const X& low) {
+#pragma GCC unroll 4
+  for (int r = 0; r < NR; ++r) {
+#pragma GCC unroll 2
+    for (int i = 0; i < 8; i += 4) {
+      ProductSums upper, lower;
+#pragma GCC unroll 4
+      for (int j = i; j < i + 4; ++j) {
+        upper.add(w(r, j), high(j));
+        lower.add(w(r, j), low(j));
+      }
+      sum[r] = sum[r] + shift_left<8>(upper.lanes()) + lower.lanes();
+    }
+    sum[r] = shift_left<3>(sum[r]);
+  }
 }
 
 // Crossed: lane 4i + m takes what is number 4m + i.
@@ -337,18 +363,15 @@ HADAL_INLINE f32x16 cross(f32x16 a) {
   return {out.val[0], out.val[1], out.val[2], out.val[3]};
 }
 // Lane 4i + m of a[j] takes word j of quarter i of a[m].
-HADAL_INLINE void cross_words(bytes64 (&a)[4]) {
-#pragma GCC unroll 4
-  for (int q = 0; q < 4; ++q) {
-    const auto at = [&](int m) HADAL_LAMBDA_INLINE { return vreinterpretq_u32_u8(a[m].q[q]); };
-    const auto wide = [](uint32x4_t x) HADAL_LAMBDA_INLINE { return vreinterpretq_u64_u32(x); };
-    const uint64x2_t even01 = wide(vtrn1q_u32(at(0), at(1))), odd01 = wide(vtrn2q_u32(at(0), at(1)));
-    const uint64x2_t even23 = wide(vtrn1q_u32(at(2), at(3))), odd23 = wide(vtrn2q_u32(at(2), at(3)));
-    a[0].q[q] = vreinterpretq_u8_u64(vtrn1q_u64(even01, even23));
-    a[1].q[q] = vreinterpretq_u8_u64(vtrn1q_u64(odd01, odd23));
-    a[2].q[q] = vreinterpretq_u8_u64(vtrn2q_u64(even01, even23));
-    a[3].q[q] = vreinterpretq_u8_u64(vtrn2q_u64(odd01, odd23));
-  }
+HADAL_INLINE void cross_words(bytespart (&a)[4]) {
+  const auto at = [&](int m) HADAL_LAMBDA_INLINE { return vreinterpretq_u32_u8(a[m].v); };
+  const auto wide = [](uint32x4_t x) HADAL_LAMBDA_INLINE { return vreinterpretq_u64_u32(x); };
+  const uint64x2_t even01 = wide(vtrn1q_u32(at(0), at(1))), odd01 = wide(vtrn2q_u32(at(0), at(1)));
+  const uint64x2_t even23 = wide(vtrn1q_u32(at(2), at(3))), odd23 = wide(vtrn2q_u32(at(2), at(3)));
+  a[0] = {vreinterpretq_u8_u64(vtrn1q_u64(even01, even23))};
+  a[1] = {vreinterpretq_u8_u64(vtrn1q_u64(odd01, odd23))};
+  a[2] = {vreinterpretq_u8_u64(vtrn2q_u64(even01, even23))};
+  a[3] = {vreinterpretq_u8_u64(vtrn2q_u64(odd01, odd23))};
 }
 // 2^(code - 127) of sixteen codes, 0 for a code of 0, crossed.
 HADAL_INLINE f32x16 load_powers_crossed(const uint8_t* p) {
@@ -360,9 +383,6 @@ HADAL_INLINE f32x16 load_powers_crossed(const uint8_t* p) {
   };
   return {quad(vget_low_u16(low)), quad(vget_high_u16(low)), quad(vget_low_u16(high)),
           quad(vget_high_u16(high))};
-}
-HADAL_INLINE i32x16 load_words(const int32_t* p) {
-  HADAL_QUADS(i32x16, vreinterpretq_u32_s32(vld1q_s32(p + 4 * i)));
 }
 
 // Lane l takes p[l / 4].

@@ -6,6 +6,7 @@ namespace {
 
 constexpr int kLaneParts = 1;
 using f32part = f32x16;
+using i32part = i32x16;
 HADAL_INLINE f32part load_part(const float* p, int) {
   return load(p);
 }

@@ -8,7 +8,8 @@ namespace hadal::HADAL_ISA {
 namespace {
 constexpr int kRows1 = 4, kRows2 = 2, kRows4 = 1;  // rows in flight for so many tokens
 constexpr int64_t kFewTokens = 4;                  // more go through decoded panels
-constexpr int kFixedRows = 2, kFixedStepRows = 1;
+constexpr int kFixedRows = 2, kFixedStepRows = 4;
+using PanelDigits = struct DigitsInMemory;
 constexpr int kPanelTokens = 4, kTileRows = 3, kPanelRows = 12;
 constexpr int kPeakChains = 6;  // independent sums in registers
 constexpr int kIndexGroup = 4;  // keys in flight for one head of the indexer

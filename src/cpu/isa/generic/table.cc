@@ -10,6 +10,7 @@ namespace {
 constexpr int kRows1 = 4, kRows2 = 2, kRows4 = 1;  // rows in flight for so many tokens
 constexpr int64_t kFewTokens = 2;                  // more go through decoded panels
 constexpr int kFixedRows = 1, kFixedStepRows = 1;
+using PanelDigits = struct DigitsInMemory;
 constexpr int kPanelTokens = 2, kTileRows = 2, kPanelRows = 4;
 constexpr int kPeakChains = 8;  // independent sums in registers
 constexpr int kIndexGroup = 2;  // keys in flight for one head of the indexer
