@@ -146,6 +146,27 @@ TEST_F(CpuLinear, IntegersOfExtremes) {
       });
 }
 
+// Units and scales at both ends of where the exponent of their product is the sum of theirs.
+TEST_F(CpuLinear, ProductsOfUnitsAndScales) {
+  for (const int unit : {62, 63, 64, 65, 127, 189, 190, 191, 192, 235})
+    for (const int scale : {2, 62, 63, 64, 65, 127, 190, 191, 192, 252})
+      expect_same(fmt::format("unit {}, scale {}", unit, scale), [&](OpCase& c) {
+        const int64_t tokens = 5 + c.below(3), rows = 16 + c.below(8);
+        const View x = c.tensor(DType::kBF16, {tokens, 544});
+        for (int64_t t = 0; t < tokens; ++t)
+          for (int64_t i = 0; i < 544; ++i) {
+            // A block's unit comes from its largest exponent, eighteen above it.
+            const int64_t exponent = i % 32 == 0 ? unit + 18 : c.below(unit + 18);
+            x.row<bf16>(t)[i].bits = static_cast<uint16_t>(c.below(2) << 15 | exponent << 7 | c.below(127));
+          }
+        Weight w = c.weight(WeightFormat::kFP4, rows, 544);
+        std::fill_n(w.scale.data, w.scale.elements(), std::byte(static_cast<uint8_t>(scale)));
+        // Somewhere in between, as others have them.
+        if (c.below(2) == 0) w.scale.data[c.below(w.scale.elements())] = std::byte{127};
+        c.ops().matmul(c.output("out", DType::kF32, {tokens, rows}), x, w);
+      });
+}
+
 TEST_F(CpuLinear, EveryE4m3Code) {
   for (const DType dtype : kBoth)
     for (const int64_t tokens : {1, 9, 17})

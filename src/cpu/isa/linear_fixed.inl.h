@@ -16,10 +16,11 @@ constexpr int64_t kFixedBlock = 32, kFixedGroup = 512, kFixedGroupBytes = kFixed
 // zeros.
 struct alignas(64) FixedGroup {
   int8_t high[8][64], low[8][64], rest[8][64];  // [word of codes: of its even, then odd elements][lane]
-  float unit[16];                               // half of 2^e, or NaN, or 0 if all are 0
+  float unit[16];                               // half of 2^e, 1 if all are 0, or NaN
   int32_t offset[16];                           // an eighth of what weights of -12 would add,
   int32_t remainder[16];                        // and what that leaves
   uint8_t rests[16];                            // by lane, bit w: a rest of word w is not 0
+  uint8_t far[16];  // by lane: 0 if a product of the unit and 2^-63 to 2^64 is normal
 };
 static_assert(sizeof(FixedGroup) == 1792);
 
@@ -30,7 +31,7 @@ HADAL_INLINE int64_t fixed_groups(int64_t k) {
 // --- Activations
 // -----------------------------------------------------------------------------------------------------
 
-// The integers of 32 numbers; returns half of their unit.
+// The integers of 32 numbers, those of even elements before those of odd ones; returns half of their unit.
 HADAL_INLINE float fixed_integers(int32_t (&v)[32], const uint16_t* x) {
   uint32_t top = 0;
   for (int i = 0; i < 32; ++i) {
@@ -40,34 +41,44 @@ HADAL_INLINE float fixed_integers(int32_t (&v)[32], const uint16_t* x) {
   }
   // One more than the largest, so that `high` has room for a carry of `low`.
   const uint32_t exponent = (top + 1) >> 7;
-  if (exponent <= 18) return 0.0f;
+  if (exponent <= 18) return 1.0f;
   if (top >= 0x7f80) return __builtin_nanf("");
   const float factor = __builtin_bit_cast(float, (271 - exponent) << 23);  // 2^(17 + 127 - exponent)
-  for (int i = 0; i < 32; ++i) {
-    // The sum is a multiple of one.
-    const float rounded = __builtin_bit_cast(float, static_cast<uint32_t>(x[i]) << 16) * factor + 0x1.8p23f;
-    v[i] = static_cast<int32_t>(__builtin_bit_cast(uint32_t, rounded) - 0x4b400000u);
-  }
+  for (int odd = 0; odd < 2; ++odd)
+    for (int i = 0; i < 16; ++i) {
+      const uint32_t bits = static_cast<uint32_t>(x[2 * i + odd]) << 16;
+      const float rounded = __builtin_bit_cast(float, bits) * factor + 0x1.8p23f;  // a multiple of one
+      v[16 * odd + i] = static_cast<int32_t>(__builtin_bit_cast(uint32_t, rounded) - 0x4b400000u);
+    }
   return __builtin_bit_cast(float, (exponent - 18) << 23);
 }
 
 HADAL_INLINE void put_fixed_block(FixedGroup& out, int64_t lane, const int32_t (&v)[32], float unit) {
+  alignas(32) int8_t high[32], low[32], rest[32];
   int32_t sum = 0;
-  uint32_t rests = 0;
   for (int i = 0; i < 32; ++i) {
-    const int32_t upper = v[i] >> 3, low = static_cast<int8_t>(upper & 0xff), rest = v[i] & 7;
-    const int64_t word = i / 8 + 4 * (i & 1), at = 4 * lane + i / 2 % 4;
-    out.high[word][at] = static_cast<int8_t>((upper - low) >> 8);
-    out.low[word][at] = static_cast<int8_t>(low);
-    out.rest[word][at] = static_cast<int8_t>(rest);
+    const int32_t upper = v[i] >> 3;
+    low[i] = static_cast<int8_t>(upper & 0xff);
+    high[i] = static_cast<int8_t>((upper - low[i]) >> 8);
+    rest[i] = static_cast<int8_t>(v[i] & 7);
     sum += v[i];
-    rests |= uint32_t{rest != 0} << word;
+  }
+  uint32_t rests = 0;
+  for (int word = 0; word < 8; ++word) {
+    uint32_t some;
+    __builtin_memcpy(&some, rest + 4 * word, 4);
+    rests |= uint32_t{some != 0} << word;
+    __builtin_memcpy(out.rest[word] + 4 * lane, &some, 4);
+    __builtin_memcpy(out.high[word] + 4 * lane, high + 4 * word, 4);
+    __builtin_memcpy(out.low[word] + 4 * lane, low + 4 * word, 4);
   }
   const int32_t added = -kFp4Offset * sum;
   out.unit[lane] = unit;
   out.offset[lane] = added >> 3;
   out.remainder[lane] = added & 7;
   out.rests[lane] = static_cast<uint8_t>(rests);
+  const uint32_t field = __builtin_bit_cast(uint32_t, unit) >> 23;
+  out.far[lane] = field < 64 || field > 190;
 }
 
 // x: bf16. Parts of a row may be prepared at the same time: each writes its lanes alone.
@@ -77,7 +88,7 @@ void prepare_fixed(std::byte* row, const std::byte* x, PreparedPart part) {
   const int64_t end = part.first + part.n;
   for (int64_t at = part.first; at < end || (end == part.k && at % kFixedGroup != 0); at += kFixedBlock) {
     alignas(64) int32_t v[32] = {};
-    const float unit = at < end ? fixed_integers(v, from + at - part.first) : 0.0f;
+    const float unit = at < end ? fixed_integers(v, from + at - part.first) : 1.0f;
     const int64_t block = at % kFixedGroup / kFixedBlock;
     put_fixed_block(groups[at / kFixedGroup], block % 4 * 4 + block / 4, v, unit);
   }
@@ -143,11 +154,14 @@ struct DigitsInRegisters {
   HADAL_INLINE bytespart operator()(int i) const { return words[i]; }
 };
 
+HADAL_INLINE uint64_t or_halves(const uint8_t (&lanes)[16]) {
+  uint64_t half[2];
+  __builtin_memcpy(half, lanes, sizeof half);
+  return half[0] | half[1];
+}
 // Bit w: some lane has a rest in word w.
 HADAL_INLINE uint32_t rest_words(const FixedGroup& x) {
-  uint64_t lanes[2];
-  __builtin_memcpy(lanes, x.rests, sizeof lanes);
-  uint64_t words = lanes[0] | lanes[1];
+  uint64_t words = or_halves(x.rests);
   words |= words >> 32;
   words |= words >> 16;
   words |= words >> 8;
@@ -232,10 +246,21 @@ HADAL_INLINE void decode_fixed(FixedWeights& out, const FixedRow& row) {
   }
   out.scale = load_powers_crossed(row.scales);
 }
+// Whether the codes of a group's scales are from 64 to 191: their upper two bits differ.
+HADAL_INLINE bool near_one(const FixedRow& row) {
+  constexpr uint64_t kTop = 0x8080808080808080u;
+  uint64_t codes[2];
+  __builtin_memcpy(codes, row.scales, sizeof codes);
+  return ((codes[0] ^ codes[0] << 1) & (codes[1] ^ codes[1] << 1) & kTop) == kTop;
+}
+HADAL_INLINE bool near_one(const FixedGroup& x) {
+  return or_halves(x.far) == 0;
+}
 
 // acc of `rows` rows, a multiple of kFixedStepRows, continued by their products with a token's group, whose
-// rest_words are `rests`; fetches `later`.
-template <bool has_rest>
+// rest_words are `rests`; fetches `later`. by_exponents: units and scales are near_one, and their product is
+// a sum of exponents, which leaves the units that multiply bytes alone.
+template <bool has_rest, bool by_exponents>
 HADAL_INLINE void fixed_steps(f32x16* acc, const FixedWeights* w, const FixedGroup& x,
                               const FixedGroup& later, int64_t rows, uint32_t rests) {
   constexpr int NR = kFixedStepRows;
@@ -244,6 +269,7 @@ HADAL_INLINE void fixed_steps(f32x16* acc, const FixedWeights* w, const FixedGro
     const PanelDigits high{x.high, part}, low{x.low, part};
     const i32part offset = load_words(x.offset, part), remainder = load_words(x.remainder, part);
     const f32part unit = load_part(x.unit, part);
+    const i32part exponent = bits(unit) + bits(f32part(__builtin_bit_cast(float, 0u - (127u << 23))));
     for (int64_t r = 0; r < rows; r += NR) {
       if (part == 0) {
 #pragma GCC unroll 8
@@ -268,9 +294,10 @@ HADAL_INLINE void fixed_steps(f32x16* acc, const FixedWeights* w, const FixedGro
 #pragma GCC unroll 4
       for (int j = 0; j < NR; ++j) {
         if constexpr (has_rest) sum[j] = sum[j] + rest[j];
+        const f32part scale = load_part(w[r + j].scale, part);
+        const f32part factor = by_exponents ? as_float(exponent + bits(scale)) : unit * scale;
         f32x16& to = acc[r + j];
-        store_part(to, part,
-                   fma(to_float(sum[j]), unit * load_part(w[r + j].scale, part), load_part(to, part)));
+        store_part(to, part, fma(to_float(sum[j]), factor, load_part(to, part)));
       }
     }
   }
@@ -289,6 +316,9 @@ void fixed_many(const LinearTile& tile) {
   };
   for (int64_t first = 0; first < tile.tokens; first += kTokens) {
     const int64_t tokens = tile.tokens - first < kTokens ? tile.tokens - first : kTokens;
+    bool units_near_one = true;
+    for (int64_t t = 0; t < tokens; ++t)
+      for (int64_t g = 0; g < groups; ++g) units_near_one &= near_one(group(first + t, g));
     for (int64_t row = 0; row < tile.rows; row += NR) {
       const int64_t rows = tile.rows - row < NR ? tile.rows - row : NR;
       const int64_t decoded = round_up(rows, kFixedStepRows);
@@ -296,22 +326,29 @@ void fixed_many(const LinearTile& tile) {
       for (int64_t t = 0; t < tokens; ++t)
         for (int r = 0; r < NR; ++r) acc[t][r] = f32x16(0.0f);
       for (int64_t g = 0; g < groups; ++g) {
-        for (int64_t r = 0; r < decoded; ++r)
-          decode_fixed(panel[r], fixed_row(tile, row + (r < rows ? r : rows - 1), g, tail));
+        bool near = units_near_one;
+        for (int64_t r = 0; r < decoded; ++r) {
+          const FixedRow bytes = fixed_row(tile, row + (r < rows ? r : rows - 1), g, tail);
+          decode_fixed(panel[r], bytes);
+          near &= near_one(bytes);
+        }
         // What comes after, some rows a token: these rows' next group, or the start of the next ones.
         const bool last = g + 1 == groups;
         const int64_t next_row = last ? row + NR : row, next_group = last ? 0 : g + 1;
-        int64_t fetched = 0;
-        for (int64_t t = 0; t < tokens; ++t) {
-          for (; fetched * tokens < NR * (t + 1); ++fetched)
-            fetch_group(tile, next_row + fetched, next_group);
-          const FixedGroup& x = group(first + t, g);
-          const FixedGroup& later = t + ahead < tokens ? group(first + t + ahead, g)
-                                                       : group(first + (t + ahead) % tokens, next_group);
-          const uint32_t rests = rest_words(x);
-          rests != 0 ? fixed_steps<true>(acc[t], panel, x, later, decoded, rests)
-                     : fixed_steps<false>(acc[t], panel, x, later, decoded, rests);
-        }
+        const auto multiply = [&]<bool by_exponents>() HADAL_LAMBDA_INLINE {
+          int64_t fetched = 0;
+          for (int64_t t = 0; t < tokens; ++t) {
+            for (; fetched * tokens < NR * (t + 1); ++fetched)
+              fetch_group(tile, next_row + fetched, next_group);
+            const FixedGroup& x = group(first + t, g);
+            const FixedGroup& later = t + ahead < tokens ? group(first + t + ahead, g)
+                                                         : group(first + (t + ahead) % tokens, next_group);
+            const uint32_t rests = rest_words(x);
+            rests != 0 ? fixed_steps<true, by_exponents>(acc[t], panel, x, later, decoded, rests)
+                       : fixed_steps<false, by_exponents>(acc[t], panel, x, later, decoded, rests);
+          }
+        };
+        near ? multiply.template operator()<true>() : multiply.template operator()<false>();
       }
       for (int64_t t = 0; t < tokens; ++t) {
 #pragma GCC unroll 16

@@ -162,6 +162,12 @@ HADAL_INLINE f32part operator*(f32part a, f32part b) {
 struct i32part {
   __m256i v;
 };
+HADAL_INLINE i32part bits(f32part a) {
+  return {_mm256_castps_si256(a.v)};
+}
+HADAL_INLINE f32part as_float(i32part a) {
+  return _mm256_castsi256_ps(a.v);
+}
 HADAL_INLINE i32part operator+(i32part a, i32part b) {
   return {_mm256_add_epi32(a.v, b.v)};
 }

@@ -167,6 +167,12 @@ HADAL_INLINE f32part operator*(f32part a, f32part b) {
 struct i32part {
   uint32x4_t v;
 };
+HADAL_INLINE i32part bits(f32part a) {
+  return {vreinterpretq_u32_f32(a.v)};
+}
+HADAL_INLINE f32part as_float(i32part a) {
+  return vreinterpretq_f32_u32(a.v);
+}
 HADAL_INLINE i32part operator+(i32part a, i32part b) {
   return {vaddq_u32(a.v, b.v)};
 }

@@ -9,7 +9,7 @@ namespace hadal::HADAL_ISA {
 namespace {
 constexpr int kRows1 = 4, kRows2 = 8, kRows4 = 6;  // rows in flight for so many tokens
 constexpr int64_t kFewTokens = 4;                  // more lanes go through decoded panels
-constexpr int kFixedRows = 4, kFixedStepRows = 2;
+constexpr int kFixedRows = 4, kFixedStepRows = 4;
 using PanelDigits = struct DigitsInRegisters;
 constexpr int kPanelTokens = 4, kTileRows = 6, kPanelRows = 12, kPairPanelRows = 6;
 constexpr int kPeakChains = 16;  // independent sums in registers
