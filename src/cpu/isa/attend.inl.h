@@ -124,19 +124,29 @@ HADAL_INLINE void values(f32x16* o, int64_t vecs, int64_t heads, const uint32_t*
   }
 }
 
-// Element i of a head's sums lies at this float of its vectors.
+// How two vectors of a head's sums hold 32 elements.
 enum class ValueOrder { kContiguous, kOddEven, kJoined };
-HADAL_INLINE int64_t value_place(ValueOrder order, int64_t i) {
-  const int64_t group = i & ~int64_t{31}, in = i & 31;
-  switch (order) {
-    case ValueOrder::kContiguous:
-      return i;
-    case ValueOrder::kOddEven:
-      return group + ((in & 1) != 0 ? 0 : 16) + in / 2;
-    case ValueOrder::kJoined:
-      return group + ((in & 4) != 0 ? 16 : 0) + in / 8 * 4 + (in & 3);
+
+// out = sums / denominator, in the order of the elements.
+template <ValueOrder order>
+HADAL_INLINE void write_out(const AttendTile& t, const f32x16* o, int64_t o_vecs, const float* denominator) {
+  const int64_t dim = t.layout.dim;
+  for (int64_t h = 0; h < t.queries * t.heads; ++h, o += o_vecs) {
+    const MutRow out{t.out[h], t.out_bf16};
+    const f32x16 divisor(denominator[h]);
+    for (int64_t i = 0; i < dim; i += 2 * kLanes) {
+      const bool both = dim - i > kLanes;
+      const f32x16 a = o[i / kLanes] / divisor;
+      const f32x16 b = order != ValueOrder::kContiguous || both ? o[i / kLanes + 1] / divisor : f32x16(0.0f);
+      f32x16 first = a, second = b;
+      if constexpr (order == ValueOrder::kOddEven) merge_pairs(a, b, first, second);
+#if HADAL_BF16_DOT
+      if constexpr (order == ValueOrder::kJoined) merge_quads(a, b, first, second);
+#endif
+      store_at(out, i, first, dim - i);
+      if (both) store_at(out, i + kLanes, second, dim - i - kLanes);
+    }
   }
-  return i;
 }
 
 #if HADAL_BF16_DOT
@@ -249,19 +259,12 @@ HADAL_INLINE void attend_as(const AttendTile& t) {
       values<P>(o + first * vecs, vecs, count, weights + first * weight_stride + from, weight_stride, rows,
                 plan.row_bytes, to - from);
   });
-  const int64_t o_vecs = kJoin ? plan.o_vecs : vecs;
-  const ValueOrder order = kJoin                          ? ValueOrder::kJoined
-                           : format == KernelFormat::kF32 ? ValueOrder::kContiguous
-                                                          : ValueOrder::kOddEven;
-  for (int64_t h = 0; h < heads; ++h) {
-    const float* sums = reinterpret_cast<const float*>(o + h * o_vecs);
-    const f32x16 divisor(denominator[h]);
-    for (int64_t i = 0; i < dim; i += kLanes) {
-      alignas(64) float natural[16] = {};
-      for (int64_t l = 0; l < kLanes && i + l < dim; ++l) natural[l] = sums[value_place(order, i + l)];
-      store_at({t.out[h], t.out_bf16}, i, load(natural) / divisor, dim - i);
-    }
-  }
+  if constexpr (kJoin)
+    write_out<ValueOrder::kJoined>(t, o, plan.o_vecs, denominator);
+  else if (format == KernelFormat::kF32)
+    write_out<ValueOrder::kContiguous>(t, o, vecs, denominator);
+  else
+    write_out<ValueOrder::kOddEven>(t, o, vecs, denominator);
 }
 
 void attend(const AttendTile& tile) {

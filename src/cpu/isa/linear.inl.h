@@ -223,11 +223,13 @@ HADAL_INLINE void tree_sums(float* out, f32x16* acc, int n) {
 template <int kRows>
 HADAL_INLINE void panel_sums(f32x16* acc, int64_t tokens, int64_t rows, float* out, int64_t out_stride) {
   const int64_t n = tokens * kRows;
-  for (int64_t i = 0; i < n; i += 16) {
-    alignas(64) float sums[16];
-    tree_sums(sums, acc + i, static_cast<int>(n - i < 16 ? n - i : 16));
-    for (int64_t j = i; j < n && j < i + 16; ++j)
-      if (j % kRows < rows) out[j / kRows * out_stride + j % kRows] = sums[j - i];
+  auto* sums = reinterpret_cast<float*>(acc);  // each where accumulators are summed already
+  for (int64_t i = 0; i < n; i += 16) tree_sums(sums + i, acc + i, static_cast<int>(n - i < 16 ? n - i : 16));
+  for (int64_t t = 0; t < tokens; ++t, sums += kRows, out += out_stride) {
+    if (rows == kRows)
+      __builtin_memcpy(out, sums, kRows * sizeof(float));
+    else
+      for (int64_t r = 0; r < rows; ++r) out[r] = sums[r];
   }
 }
 

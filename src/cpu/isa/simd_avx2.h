@@ -210,6 +210,15 @@ HADAL_INLINE void load_pairs(const float* p, f32x16& odd, f32x16& even) {
   split_pairs(_mm256_loadu_ps(p), _mm256_loadu_ps(p + 8), odd.lo, even.lo);
   split_pairs(_mm256_loadu_ps(p + 16), _mm256_loadu_ps(p + 24), odd.hi, even.hi);
 }
+// The other way: odd and even elements as 32 consecutive numbers.
+HADAL_INLINE void merge_pairs(f32x16 odd, f32x16 even, f32x16& first, f32x16& second) {
+  const auto merge = [](__m256 o, __m256 e) HADAL_LAMBDA_INLINE {
+    const __m256 low = _mm256_unpacklo_ps(e, o), high = _mm256_unpackhi_ps(e, o);
+    return f32x16{_mm256_permute2f128_ps(low, high, 0x20), _mm256_permute2f128_ps(low, high, 0x31)};
+  };
+  first = merge(odd.lo, even.lo);
+  second = merge(odd.hi, even.hi);
+}
 HADAL_INLINE void load_pairs_bf16(const void* p, f32x16& odd, f32x16& even) {
   const __m256i lo = _mm256_loadu_si256(static_cast<const __m256i*>(p));
   const __m256i hi = _mm256_loadu_si256(static_cast<const __m256i*>(p) + 1);

@@ -142,6 +142,12 @@ HADAL_INLINE void load_pairs(const float* p, f32x16& odd, f32x16& even) {
   even = _mm512_permutex2var_ps(a, evens, b);
   odd = _mm512_permutex2var_ps(a, _mm512_add_epi32(evens, _mm512_set1_epi32(1)), b);
 }
+// The other way: odd and even elements as 32 consecutive numbers.
+HADAL_INLINE void merge_pairs(f32x16 odd, f32x16 even, f32x16& first, f32x16& second) {
+  const __m512i order = _mm512_set_epi32(23, 7, 22, 6, 21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
+  first = _mm512_permutex2var_ps(even.v, order, odd.v);
+  second = _mm512_permutex2var_ps(even.v, _mm512_add_epi32(order, _mm512_set1_epi32(8)), odd.v);
+}
 HADAL_INLINE void split_pairs(__m512i a, f32x16& odd, f32x16& even) {
   even = _mm512_castsi512_ps(_mm512_slli_epi32(a, 16));
   odd = _mm512_castsi512_ps(_mm512_and_si512(a, _mm512_set1_epi32(static_cast<int>(0xffff0000u))));
@@ -385,6 +391,13 @@ HADAL_INLINE void store(void* p, bf16x32 a) {
 HADAL_INLINE void interleave(bf16x32 odd, bf16x32 even, bf16x32& low, bf16x32& high) {
   low = {_mm512_unpacklo_epi16(even.v, odd.v)};
   high = {_mm512_unpackhi_epi16(even.v, odd.v)};
+}
+// Sums of the 32 dimensions of such pairs in the order of the dimensions.
+HADAL_INLINE void merge_quads(f32x16 low, f32x16 high, f32x16& first, f32x16& second) {
+  const __m512d a = _mm512_castps_pd(low.v), b = _mm512_castps_pd(high.v);
+  const __m512i order = _mm512_set_epi64(11, 10, 3, 2, 9, 8, 1, 0);
+  first = _mm512_castpd_ps(_mm512_permutex2var_pd(a, order, b));
+  second = _mm512_castpd_ps(_mm512_permutex2var_pd(a, _mm512_add_epi64(order, _mm512_set1_epi64(4)), b));
 }
 HADAL_INLINE bf16x32 splat_pair(uint32_t pair) {
   return {_mm512_set1_epi32(static_cast<int>(pair))};

@@ -195,6 +195,13 @@ HADAL_INLINE void load_pairs(const float* p, f32x16& odd, f32x16& even) {
     odd.v[i] = p[2 * i + 1];
   }
 }
+// The other way: odd and even elements as 32 consecutive numbers.
+HADAL_INLINE void merge_pairs(const f32x16& odd, const f32x16& even, f32x16& first, f32x16& second) {
+  for (int i = 0; i < 16; ++i) {
+    first.v[i] = (i & 1) != 0 ? odd.v[i / 2] : even.v[i / 2];
+    second.v[i] = (i & 1) != 0 ? odd.v[8 + i / 2] : even.v[8 + i / 2];
+  }
+}
 HADAL_INLINE void load_pairs_bf16(const void* p, f32x16& odd, f32x16& even) {
   uint16_t x[32];
   __builtin_memcpy(x, p, sizeof x);

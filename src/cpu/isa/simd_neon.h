@@ -215,6 +215,15 @@ HADAL_INLINE void load_pairs(const float* p, f32x16& odd, f32x16& even) {
     odd.q[i] = pairs.val[1];
   }
 }
+// The other way: odd and even elements as 32 consecutive numbers.
+HADAL_INLINE void merge_pairs(const f32x16& odd, const f32x16& even, f32x16& first, f32x16& second) {
+#pragma GCC unroll 4
+  for (int i = 0; i < 4; ++i) {
+    f32x16& out = i < 2 ? first : second;
+    out.q[2 * i % 4] = vzip1q_f32(even.q[i], odd.q[i]);
+    out.q[2 * i % 4 + 1] = vzip2q_f32(even.q[i], odd.q[i]);
+  }
+}
 HADAL_INLINE void load_pairs_bf16(const void* p, f32x16& odd, f32x16& even) {
 #pragma GCC unroll 4
   for (int i = 0; i < 4; ++i) {
