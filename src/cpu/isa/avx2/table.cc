@@ -6,8 +6,9 @@
 
 namespace hadal::HADAL_ISA {
 namespace {
-constexpr int kRows1 = 4, kRows2 = 2, kRows4 = 1;  // rows in flight for so many tokens
-constexpr int64_t kFewTokens = 4;                  // more go through decoded panels
+// Rows in flight for so many tokens; four at a time would need more registers than there are.
+constexpr int kRows1 = 4, kRows2 = 2, kRows4 = 0;
+constexpr int64_t kFewTokens = 4;  // more go through decoded panels
 constexpr int kFixedRows = 2, kFixedStepRows = 4;
 using PanelDigits = struct DigitsInMemory;
 constexpr int kPanelTokens = 4, kTileRows = 3, kPanelRows = 12;
