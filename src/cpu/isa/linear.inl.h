@@ -335,7 +335,7 @@ HADAL_INLINE void linear_as(const LinearTile& tile) {
     if (left == 1) {
       few<P, format, 1, kRows1>(tile, x, t);
       t += 1;
-    } else if (left == 2 || kRows4 == 0) {
+    } else if (left == 2 || kRows4 == 0) {  // 0: never four at a time
       few<P, format, 2, kRows2>(tile, x, t);
       t += 2;
     } else if constexpr (kRows4 > 0) {

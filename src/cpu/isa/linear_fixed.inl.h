@@ -269,6 +269,7 @@ HADAL_INLINE void fixed_steps(f32x16* acc, const FixedWeights* w, const FixedGro
     const PanelDigits high{x.high, part}, low{x.low, part};
     const i32part offset = load_words(x.offset, part), remainder = load_words(x.remainder, part);
     const f32part unit = load_part(x.unit, part);
+    // Less the exponent of one, which the scale has too.
     const i32part exponent = bits(unit) + bits(f32part(__builtin_bit_cast(float, 0u - (127u << 23))));
     for (int64_t r = 0; r < rows; r += NR) {
       if (part == 0) {

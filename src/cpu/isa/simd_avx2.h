@@ -83,15 +83,6 @@ HADAL_INLINE i32x16 shift_right(i32x16 a) {
   return {_mm256_srli_epi32(a.lo, n), _mm256_srli_epi32(a.hi, n)};
 }
 
-template <int n>
-HADAL_INLINE i32x16 shift_left(i32x16 a) {
-  return {_mm256_slli_epi32(a.lo, n), _mm256_slli_epi32(a.hi, n)};
-}
-// Of signed numbers.
-HADAL_INLINE f32x16 to_float(i32x16 a) {
-  return {_mm256_cvtepi32_ps(a.lo), _mm256_cvtepi32_ps(a.hi)};
-}
-
 HADAL_INLINE f32x16 load(const float* p) {
   return {_mm256_loadu_ps(p), _mm256_loadu_ps(p + 8)};
 }
@@ -175,6 +166,7 @@ template <int n>
 HADAL_INLINE i32part shift_left(i32part a) {
   return {_mm256_slli_epi32(a.v, n)};
 }
+// Of signed numbers.
 HADAL_INLINE f32part to_float(i32part a) {
   return _mm256_cvtepi32_ps(a.v);
 }

@@ -87,15 +87,6 @@ HADAL_INLINE i32x16 shift_right(i32x16 a) {
   HADAL_QUADS(i32x16, vshrq_n_u32(a.q[i], n));
 }
 
-template <int n>
-HADAL_INLINE i32x16 shift_left(i32x16 a) {
-  HADAL_QUADS(i32x16, vshlq_n_u32(a.q[i], n));
-}
-// Of signed numbers.
-HADAL_INLINE f32x16 to_float(i32x16 a) {
-  HADAL_QUADS(f32x16, vcvtq_f32_s32(vreinterpretq_s32_u32(a.q[i])));
-}
-
 HADAL_INLINE f32x16 load(const float* p) {
   HADAL_QUADS(f32x16, vld1q_f32(p + 4 * i));
 }

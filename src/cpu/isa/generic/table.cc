@@ -7,7 +7,7 @@
 
 namespace hadal::HADAL_ISA {
 namespace {
-constexpr int kRows1 = 4, kRows2 = 2, kRows4 = 1;  // rows in flight for so many tokens
+constexpr int kRows1 = 4, kRows2 = 2, kRows4 = 0;  // rows in flight for so many tokens
 constexpr int64_t kFewTokens = 2;                  // more go through decoded panels
 constexpr int kFixedRows = 1, kFixedStepRows = 1;
 using PanelDigits = struct DigitsInMemory;
